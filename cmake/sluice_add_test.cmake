@@ -1,0 +1,34 @@
+# sluice_add_test(NAME SOURCES file... [LIBRARIES target...] [TIMEOUT_S seconds])
+#
+# A googletest executable, each of whose tests is one ctest test. Linked with all symbols exported,
+# so that what it replaces (malloc, open, ...) is seen by loaded plugins too. All plugins and the
+# program itself are built before it. Without sources nothing is added.
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+function(sluice_add_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT_S" "SOURCES;LIBRARIES")
+  if(NOT arg_SOURCES)
+    return()
+  endif()
+  if(NOT arg_TIMEOUT_S)
+    set(arg_TIMEOUT_S 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE sluice_warnings sluice_test_support ${arg_LIBRARIES}
+                                        GTest::gmock GTest::gtest GTest::gtest_main fmt::fmt)
+  set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
+  get_property(plugins GLOBAL PROPERTY SLUICE_PLUGINS)
+  if(plugins)
+    add_dependencies(${name} ${plugins})
+  endif()
+  if(TARGET sluice)
+    add_dependencies(${name} sluice)
+  endif()
+  gtest_discover_tests(
+    ${name}
+    DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60
+    TEST_PREFIX "${name}."
+    PROPERTIES TIMEOUT ${arg_TIMEOUT_S})
+endfunction()
