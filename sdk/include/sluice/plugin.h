@@ -261,7 +261,8 @@ enum {
 };
 
 enum { SLUICE_EVENT_PARAMETER = 1, SLUICE_EVENT_UPSTREAM = 2 };
-/* What happens inside a block, in order of `frame`. */
+/* What happens inside a block, in order of `frame`. Offered once: what lies beyond the frames the
+ * node consumes takes effect behind the last of them. */
 typedef struct sluice_event {
   uint32_t struct_size;
   uint32_t kind;
@@ -312,7 +313,8 @@ enum {
 typedef struct sluice_setup {
   uint32_t struct_size;
   uint32_t mode;
-  uint32_t block_frames; /* the host offers at most this many frames in a process call */
+  /* The host offers at most this many frames in a process call, or what the input wanted. */
+  uint32_t block_frames;
   uint32_t port_count;
   sluice_port_setup* ports; /* in the order of the type's ports */
   uint64_t seed; /* for random generators: the same for the same node in the same graph */
@@ -336,7 +338,9 @@ typedef struct sluice_input {
   uint32_t mark_count;
   uint64_t position;        /* of the first frame */
   int64_t capture_ns;       /* of the first frame, or SLUICE_NO_TIME */
-  const sluice_mark* marks; /* those not seen yet, at most up to the end of the span, in order */
+  /* In order, up to the end of the span. What lies at or before position + consumed counts as seen
+   * after the call; the rest is offered again. */
+  const sluice_mark* marks;
 } sluice_input;
 
 typedef struct sluice_output {
@@ -417,7 +421,8 @@ enum { SLUICE_EXECUTION_PASSIVE = 1, SLUICE_EXECUTION_THREADED = 2, SLUICE_EXECU
 
 enum {
   SLUICE_TYPE_HEAVY = 1u << 0, /* never joins a device's lane unless the graph says so */
-  /* Consumes and produces equal counts from its first PCM input to its outputs: the host forwards
+  /* In every call it produces on each output as many frames as it consumes of its first PCM input;
+   * only behind the end of that input it may produce more, at most its latency. The host forwards
    * marks, shifted by the latency. Others forward their own. */
   SLUICE_TYPE_EQUAL_COUNTS = 1u << 1,
   /* May be inserted by the host where two ports do not agree. It then sets the parameter of that
