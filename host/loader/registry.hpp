@@ -1,0 +1,74 @@
+// Finds plugins and offers the node types in them.
+//
+// Folders are searched in this order; one that is named twice counts where it stands first:
+//   1. RegistryOptions::plugin_dirs (--plugin-dir)
+//   2. SLUICE_PLUGIN_PATH, folders separated by colons
+//   3. ../lib/sluice beside the running program, and the same with the library folder of the
+//      installation (../lib/x86_64-linux-gnu/sluice)
+//   4. ~/.local/lib/sluice
+//   5. the folder of the installation this program was configured for
+// A type comes from the first file named after it (filter.gate.so), so that a run loads only what
+// its graph names, and otherwise from the first file, in the order of folders and names, that
+// offers it. Where several files offer one type, the log names the one that is used.
+//
+// A file is examined before any code of it runs (see elf_file.hpp). A library once loaded stays
+// until the process ends.
+//
+// Thread class: [control], one call at a time. Types are [any] and outlive the registry.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/loader/type.hpp"
+#include "host/support/result.hpp"
+
+namespace sluice::loader {
+
+struct RegistryOptions {
+  std::vector<std::filesystem::path> plugin_dirs;
+  // Whether folders 2 to 5 are searched too.
+  bool has_default_dirs = true;
+  // Descriptions of types found by a scan; empty: $XDG_CACHE_HOME/sluice/plugins.cache, or else
+  // ~/.cache/sluice/plugins.cache, or, without HOME, none. Never necessary, never trusted.
+  std::filesystem::path cache_file;
+  bool has_cache = true;
+};
+
+// A file in a plugin folder that cannot be used, or only in part.
+struct Problem {
+  std::filesystem::path file;
+  std::string sentence;  // names the file
+};
+
+class Registry {
+ public:
+  explicit Registry(RegistryOptions options = {});
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  // The type `id`, loaded. Errors: kNotFound if nobody offers it (the sentence has the nearest id
+  // and where was looked); another code, with the sentence of its problem, if the file named after
+  // it cannot be used.
+  support::Result<const Type*> find(std::string_view id);
+
+  // All types in all folders, sorted by id. Those of files that have not changed since the last
+  // scan come from the cache and are not loaded, see Type::is_loaded.
+  std::vector<const Type*> all();
+
+  // What find and all have met so far, each file once, in the order met.
+  const std::vector<Problem>& problems() const;
+
+  // The folders searched that exist, in order.
+  const std::vector<std::filesystem::path>& folders() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice::loader

@@ -1,0 +1,43 @@
+// Marks "an audio call is running on this thread", for whoever must behave differently inside one:
+// the host functions offered to plugins, and the guard in the tests that aborts on an allocation, a
+// lock or a system call.
+#pragma once
+
+#include <cstdint>
+
+namespace sluice::support {
+
+namespace detail {
+// Depth, not a flag: a device's cycle runs the process calls of its lane. Local-exec TLS in an
+// executable: reading or writing it is one instruction.
+inline thread_local constinit uint32_t audio_section_depth = 0;
+}  // namespace detail
+
+// Around every call of process and every cycle of a device. [any]
+class AudioSection {
+ public:
+  AudioSection() noexcept { ++detail::audio_section_depth; }
+  ~AudioSection() { --detail::audio_section_depth; }
+  AudioSection(const AudioSection&) = delete;
+  AudioSection& operator=(const AudioSection&) = delete;
+};
+
+// Whether the calling thread is inside an AudioSection. [any]
+inline bool is_in_audio_section() noexcept { return detail::audio_section_depth != 0; }
+
+// Lifts the mark for its lifetime: around what a threaded node's wait does on the way out of an
+// audio call, and around the guard's own report. [any]
+class AudioSectionPause {
+ public:
+  AudioSectionPause() noexcept : depth_(detail::audio_section_depth) {
+    detail::audio_section_depth = 0;
+  }
+  ~AudioSectionPause() { detail::audio_section_depth = depth_; }
+  AudioSectionPause(const AudioSectionPause&) = delete;
+  AudioSectionPause& operator=(const AudioSectionPause&) = delete;
+
+ private:
+  const uint32_t depth_;
+};
+
+}  // namespace sluice::support
