@@ -1,0 +1,87 @@
+#include "host/engine/ring/gate.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace sluice::engine {
+namespace {
+
+constexpr std::uint64_t kPinnedBit = CursorSlot::kPinnedBit;
+constexpr std::uint64_t kSkipBit = CursorSlot::kSkipBit;
+constexpr std::uint64_t kFreeWord = CursorSlot::kFreeWord;
+constexpr unsigned kShift = CursorSlot::kPositionShift;
+
+// A reader that releases and pins again faster than we look is treated as pinned after this many.
+constexpr int kMoveAttempts = 4;
+
+bool is_movable(std::uint64_t word) noexcept {
+  return (word & (kSkipBit | kPinnedBit)) == kSkipBit;
+}
+
+}  // namespace
+
+std::uint64_t Gate::raise(std::uint64_t newest, std::uint64_t needed, bool evict) noexcept {
+  blocker_ = Blocker::kNone;
+  if (needed <= usable_) return usable_;
+
+  const bool attached = header_.attach_count.load(std::memory_order_acquire) != seen_attaches_;
+  if (attached || held_ + capacity_ < needed) scan(newest, needed, evict);
+
+  std::uint64_t limit = std::min(std::max(needed, newest + step_), held_ + capacity_);
+  if (limit > published_) {
+    published_ = limit;
+    header_.limit.store(limit, std::memory_order_seq_cst);
+    if (header_.attach_count.load(std::memory_order_seq_cst) != seen_attaches_) {
+      scan(newest, needed, evict);
+      limit = std::min(limit, held_ + capacity_);
+    }
+  }
+  usable_ = std::max(usable_, limit);
+  return usable_;
+}
+
+void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict) noexcept {
+  // Before the slots: whoever attaches after this load is found by the next look at the count.
+  seen_attaches_ = header_.attach_count.load(std::memory_order_seq_cst);
+  std::uint64_t held = kNobody;
+  bool waits = false;
+  bool pinned = false;
+  for (std::uint64_t mask = header_.slot_mask.load(std::memory_order_acquire); mask != 0;
+       mask &= mask - 1) {
+    CursorSlot& slot = header_.slots[std::countr_zero(mask)];
+    std::uint64_t word = slot.word.load(std::memory_order_acquire);
+    for (int attempt = 0; attempt < kMoveAttempts; ++attempt) {
+      if (!evict || !is_movable(word) || (word >> kShift) + capacity_ >= needed) break;
+      const std::uint64_t target = slot.skip_target.load(std::memory_order_relaxed);
+      const std::uint64_t moved = std::max(newest - std::min(newest, target), needed - capacity_);
+      const std::uint64_t moved_word = moved << kShift | kSkipBit;
+      if (slot.word.compare_exchange_strong(word, moved_word, std::memory_order_acq_rel,
+                                            std::memory_order_acquire)) {
+        word = moved_word;
+        break;
+      }
+    }
+    if (word == kFreeWord) continue;
+    const std::uint64_t position = word >> kShift;
+    held = std::min(held, position);
+    if (position + capacity_ < needed) {
+      (evict && (word & kSkipBit) != 0 ? pinned : waits) = true;
+    }
+  }
+  held_ = held;
+  blocker_ = waits ? Blocker::kWaitingCursor : pinned ? Blocker::kPinnedCursor : Blocker::kNone;
+}
+
+std::uint64_t Gate::oldest_held(std::uint64_t newest, bool evict) const noexcept {
+  std::uint64_t held = newest;
+  for (std::uint64_t mask = header_.slot_mask.load(std::memory_order_acquire); mask != 0;
+       mask &= mask - 1) {
+    const CursorSlot& slot = header_.slots[std::countr_zero(mask)];
+    const std::uint64_t word = slot.word.load(std::memory_order_acquire);
+    if (word == kFreeWord || (evict && is_movable(word))) continue;
+    held = std::min(held, word >> kShift);
+  }
+  return held;
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,104 @@
+// The words that writer and readers of a ring share, and the writer's side of the protocol.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace sluice::engine {
+
+// What the writer does when this reader lags by a whole ring.
+enum class CursorPolicy : std::uint8_t {
+  kWait,  // never passes it: back-pressure
+  kSkip,  // moves it on, counted, unless it is inside a span just then
+};
+
+// Cursors that one ring can have at a time.
+inline constexpr std::uint32_t kMaxCursors = 64;
+
+// One reader, on a cache line of its own. `word` is (position << 2) | kSkipBit | kPinnedBit, or
+// kFreeWord. Position, policy and pin share a word so that the writer's one compare-exchange sees
+// all three. Only the owner writes it, except that the writer may move an unpinned skip cursor on.
+struct alignas(64) CursorSlot {
+  static constexpr std::uint64_t kPinnedBit = 1;
+  static constexpr std::uint64_t kSkipBit = 2;
+  static constexpr unsigned kPositionShift = 2;
+  static constexpr std::uint64_t kFreeWord = std::numeric_limits<std::uint64_t>::max();
+
+  std::atomic<std::uint64_t> word{kFreeWord};
+  std::atomic<std::uint64_t> skip_target{0};  // stay this far behind the newest when moved on
+  std::atomic<std::uint64_t> lost{0};         // moved past unread since attach; by the owner
+};
+
+// The header page of a ring. Free-running positions and offsets only, no pointers: any process that
+// maps it can take part. All zero bits are not valid: construct it in place.
+//
+//   written  position behind the newest frame; release by the writer
+//   limit    nothing at or above it has been written yet, and everything below limit - capacity may
+//            be gone. Never lowered
+struct GateHeader {
+  alignas(64) std::atomic<std::uint64_t> written{0};
+  alignas(64) std::atomic<std::uint64_t> limit{0};
+  alignas(64) std::atomic<std::uint64_t> attach_count{0};  // bumped whenever a position goes back
+  std::atomic<std::uint64_t> slot_mask{0};                 // slots that somebody owns
+  alignas(64) CursorSlot slots[kMaxCursors];
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(sizeof(CursorSlot) == 64 && sizeof(GateHeader) == (3 + kMaxCursors) * 64);
+static_assert(kMaxCursors == 64, "slot_mask has one bit for each");
+
+// Who keeps a writer from going on.
+enum class Blocker : std::uint8_t {
+  kNone,           // nobody
+  kWaitingCursor,  // a cursor that must not be passed
+  kPinnedCursor,   // only skip cursors that are inside a span at this moment
+};
+
+// The writer's side: how far it may write. Positions count items: frames of a Ring, descriptors of
+// a PacketRing. One thread at a time. Belongs to its ring. [any]
+//
+// The writer may write below `limit`, and raises it only as: publish limit, then look whether
+// anybody attached (sequentially consistent, both), and if so look at the cursors again. Attaching
+// is: publish the position, bump attach_count, re-read limit (sequentially consistent, both), and
+// try again nearer the writer if limit > position + capacity. Either the writer sees the new cursor
+// or the reader sees the new limit; neither needs the other's help.
+class Gate {
+ public:
+  // `header` outlives the gate. `capacity` in items.
+  Gate(GateHeader& header, std::uint64_t capacity) noexcept
+      : header_(header), capacity_(capacity), step_(capacity / 8) {}
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  // Nothing at or above may be written. `raise` may raise it.
+  std::uint64_t usable() const noexcept { return usable_; }
+
+  // Tries to make everything below `needed` (at most newest + capacity) writable and returns
+  // usable(), which is lower if a cursor is in the way. With `evict`, skip cursors that are in the
+  // way and not inside a span are moved on to newest - skip_target, or as far as needed.
+  std::uint64_t raise(std::uint64_t newest, std::uint64_t needed, bool evict) noexcept;
+
+  // The oldest position that some cursor insists on, or `newest` if none does. With `evict`, only
+  // waiting and pinned cursors insist. Reads every cursor.
+  std::uint64_t oldest_held(std::uint64_t newest, bool evict) const noexcept;
+
+  // Who kept the last `raise` from reaching `needed`.
+  Blocker blocker() const noexcept { return blocker_; }
+
+ private:
+  static constexpr std::uint64_t kNobody = std::numeric_limits<std::uint64_t>::max() / 2;
+
+  void scan(std::uint64_t newest, std::uint64_t needed, bool evict) noexcept;
+
+  GateHeader& header_;
+  const std::uint64_t capacity_;
+  const std::uint64_t step_;      // raise the limit by at least this, to do it rarely
+  std::uint64_t usable_ = 0;      // own limit, at most published_
+  std::uint64_t published_ = 0;   // what header_.limit says
+  std::uint64_t held_ = kNobody;  // oldest position at the last scan; cursors only advance
+  std::uint64_t seen_attaches_ = 0;
+  Blocker blocker_ = Blocker::kNone;
+};
+
+}  // namespace sluice::engine
