@@ -93,8 +93,7 @@ struct WorkerDriver::HostTables {
                                   sluice_read_span* span) {
     WorkerDriver& self = of(host);
     if (self.read_held_) self.violate("begin_read: a span is held");
-    span->frames =
-        static_cast<uint32_t>(std::min<uint64_t>(maximum, self.available_frames()));
+    span->frames = static_cast<uint32_t>(std::min<uint64_t>(maximum, self.available_frames()));
     span->flags = self.idle_ ? SLUICE_INPUT_IDLE : 0;
     if (self.ended_ && span->frames == self.available_frames()) span->flags |= SLUICE_INPUT_ENDED;
     span->data = self.input_.data() + self.input_begin_;
@@ -115,8 +114,8 @@ struct WorkerDriver::HostTables {
                                    sluice_write_span* span) {
     WorkerDriver& self = of(host);
     if (self.write_held_) self.violate("begin_write: a span is held");
-    span->frames = static_cast<uint32_t>(
-        std::min<uint64_t>({maximum, self.room_frames(), kSpanFrames}));
+    span->frames =
+        static_cast<uint32_t>(std::min<uint64_t>({maximum, self.room_frames(), kSpanFrames}));
     // Filled with nonsense: a node must write every frame it publishes.
     self.span_.assign(size_t{span->frames} * self.frame_bytes_, std::byte{0x7b});
     span->data = self.span_.data();
@@ -184,11 +183,11 @@ WorkerDriver::WorkerDriver(const std::string& type_id) {
   }
   slots_.resize(type_->statistic_count);
 
-  host_ = {sizeof(sluice_host),   this,
+  host_ = {sizeof(sluice_host),       this,
            HostTables::get_extension, HostTables::fail,
-           HostTables::log,       HostTables::value,
-           HostTables::slots,     HostTables::now_ns,
-           HostTables::mark,      HostTables::tell_upstream,
+           HostTables::log,           HostTables::value,
+           HostTables::slots,         HostTables::now_ns,
+           HostTables::mark,          HostTables::tell_upstream,
            HostTables::set_state};
   if (type_->functions->create(&host_, &node_) != SLUICE_OK) abort_with(sentence_);
 }
@@ -226,9 +225,8 @@ void WorkerDriver::set(std::string_view key, std::string_view text) {
     return;
   }
   const auto choices = std::span(p.choices, p.choice_count);
-  const auto found = std::ranges::find(choices, text, [](const char* c) {
-    return std::string_view(c);
-  });
+  const auto found =
+      std::ranges::find(choices, text, [](const char* c) { return std::string_view(c); });
   if (found == choices.end()) abort_with(fmt::format("{} cannot be {}", key, text));
   values_[index].text = *found;
   values_[index].number = static_cast<double>(found - choices.begin());
@@ -242,15 +240,14 @@ support::Status WorkerDriver::status(sluice_result result) {
 
 support::Result<WorkerDriver::Description> WorkerDriver::describe(uint32_t port) {
   const sluice_port& declared = type_->ports[port];
-  sluice_port_info info{sizeof(sluice_port_info), declared.flags,  declared.clock, nullptr,
+  sluice_port_info info{sizeof(sluice_port_info), declared.flags,      declared.clock, nullptr,
                         declared.offers,          declared.offer_count};
   const sluice_result result = type_->functions->describe(node_, port, nullptr, &info);
   if (result != SLUICE_OK) return status(result).error();
   return Description{{info.offers, info.offers + info.offer_count}, info.flags, info.clock};
 }
 
-support::Status WorkerDriver::prepare(const sluice_format& format, uint32_t mode,
-                                      uint32_t frames) {
+support::Status WorkerDriver::prepare(const sluice_format& format, uint32_t mode, uint32_t frames) {
   release();
   frame_bytes_ = frame_bytes(format);
   port_setup_ = {};
@@ -335,8 +332,8 @@ sluice_result WorkerDriver::wait(sluice_wait_item* items, uint32_t count, int64_
 }
 
 support::Status WorkerDriver::run() {
-  const auto* threaded = static_cast<const sluice_threaded*>(
-      type_->functions->get_interface(node_, SLUICE_THREADED));
+  const auto* threaded =
+      static_cast<const sluice_threaded*>(type_->functions->get_interface(node_, SLUICE_THREADED));
   is_running_ = true;
   const sluice_result result = threaded->run(node_);
   is_running_ = false;

@@ -62,8 +62,8 @@ class WorkerDriver {
 
   const sluice_type& type() const { return *type_; }
 
-  // Sets a parameter by its key; a choice by its text. Aborts on an unknown key or choice. While the
-  // node runs (from at() or on_write) it counts as a live change.
+  // Sets a parameter by its key; a choice by its text. Aborts on an unknown key or choice. While
+  // the node runs (from at() or on_write) it counts as a live change.
   void set(std::string_view key, double number);
   void set(std::string_view key, std::string_view text);
 

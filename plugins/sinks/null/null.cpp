@@ -17,9 +17,8 @@ class SinkNull : public sluice::Threaded<SinkNull> {
       "would, from the first frame on: every 10 ms what is due by then. Frames that are missing "
       "are counted and not waited for, so it never falls behind the clock."};
   enum Parameter : uint32_t { kPace };
-  static constexpr sluice_parameter kParameters[] = {
-      sluice::choice("pace", kPaces, 0,
-                     "free: as fast as it comes. real-time: at the rate of the audio.")};
+  static constexpr sluice_parameter kParameters[] = {sluice::choice(
+      "pace", kPaces, 0, "free: as fast as it comes. real-time: at the rate of the audio.")};
   enum Statistic : uint32_t { kFrames, kUnderruns, kUnderrunFrames };
   static constexpr sluice_statistic kStatistics[] = {
       sluice::counter("frames", "frames", "Frames taken."),

@@ -18,14 +18,14 @@ Encoder::Encoder(OutputFile& file, const sluice_format& format, Codec codec)
   if (codec == Codec::kVorbis) {
     info.format = SF_FORMAT_OGG | SF_FORMAT_VORBIS;
   } else {
-    info.format = SF_FORMAT_FLAC | (format.sample_format == SLUICE_SAMPLE_S16 ? SF_FORMAT_PCM_16
-                                                                              : SF_FORMAT_PCM_24);
+    info.format = SF_FORMAT_FLAC |
+                  (format.sample_format == SLUICE_SAMPLE_S16 ? SF_FORMAT_PCM_16 : SF_FORMAT_PCM_24);
   }
   SF_VIRTUAL_IO io{length, seek, read, write_bytes, tell};
   encoder_ = sf_open_virtual(&io, SFM_WRITE, &info, this);
   if (!encoder_) {
-    throw sluice::Failure{SLUICE_ERROR_FORMAT, "'" + file.path() + "' cannot hold this format: " +
-                                                   sf_strerror(nullptr)};
+    throw sluice::Failure{SLUICE_ERROR_FORMAT,
+                          "'" + file.path() + "' cannot hold this format: " + sf_strerror(nullptr)};
   }
   double quality = kVorbisQuality;
   if (codec == Codec::kVorbis) {

@@ -26,8 +26,8 @@ class OutputFile {
   void begin();
 
   // Writes at byte `offset`, at most at the end of the file. Returns how much could be written; if
-  // that is not everything, reason() says why, and every later write that would make the file longer
-  // fails too.
+  // that is not everything, reason() says why, and every later write that would make the file
+  // longer fails too.
   size_t write_at(uint64_t offset, const void* data, size_t bytes);
   // Gives up what lies beyond.
   void truncate(uint64_t bytes);

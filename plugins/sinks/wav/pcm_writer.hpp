@@ -1,4 +1,5 @@
-// Writes WAV and RF64: frames as they are, behind a header that is brought up to date once a second.
+// Writes WAV and RF64: frames as they are, behind a header that is brought up to date once a
+// second.
 #pragma once
 
 #include "plugins/sinks/wav/output_file.hpp"

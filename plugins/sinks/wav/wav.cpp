@@ -34,7 +34,8 @@ class SinkWav : public sluice::Threaded<SinkWav> {
       "Writes a sound file: WAV, RF64, FLAC or Ogg Vorbis. Frames are written as they come, "
       "without conversion: WAV and RF64 hold s16, s24, s32 and f32, FLAC s16 and s24, Ogg f32 (at "
       "about 192 kbit/s). A WAV that grows past 4 GiB becomes RF64. The file can be played at any "
-      "moment, after a crash or on a full disk too, but for the last second. A file of that name is "
+      "moment, after a crash or on a full disk too, but for the last second. A file of that name "
+      "is "
       "overwritten when the graph starts, with a line in the log; a folder, a device, a pipe or a "
       "file that is in use is refused."};
   enum Parameter : uint32_t { kPath, kFormat, kContainer };
@@ -57,20 +58,20 @@ class SinkWav : public sluice::Threaded<SinkWav> {
     const Container kind = container();
     offer_ = *sluice::kOfferAny;
     if (kind == Container::kFlac) {  // limits of RFC 9639
-      offer_ = sluice::offer(SLUICE_SAMPLE_BIT(SLUICE_SAMPLE_S16) |
-                                 SLUICE_SAMPLE_BIT(SLUICE_SAMPLE_S24),
-                             SLUICE_SAMPLE_UNSET, 1, 8, SLUICE_MIN_RATE_HZ, 655350);
+      offer_ =
+          sluice::offer(SLUICE_SAMPLE_BIT(SLUICE_SAMPLE_S16) | SLUICE_SAMPLE_BIT(SLUICE_SAMPLE_S24),
+                        SLUICE_SAMPLE_UNSET, 1, 8, SLUICE_MIN_RATE_HZ, 655350);
     } else if (kind == Container::kOgg) {  // limits of libvorbisenc
       offer_ = sluice::offer(SLUICE_SAMPLE_BIT(SLUICE_SAMPLE_F32), SLUICE_SAMPLE_F32, 1, 8, 8000,
                              192000);
     }
     if (const sluice_sample_format wanted = kSampleFormats[choice(kFormat)]) {
       if (!(offer_.sample_formats & SLUICE_SAMPLE_BIT(wanted))) {
-        throw sluice::Failure{SLUICE_ERROR_FORMAT,
-                              std::string(kind == Container::kFlac
-                                              ? "FLAC holds s16 and s24 only"
-                                              : "Ogg Vorbis is encoded from f32 only") +
-                                  "; set format to one of these or to as_input."};
+        throw sluice::Failure{
+            SLUICE_ERROR_FORMAT,
+            std::string(kind == Container::kFlac ? "FLAC holds s16 and s24 only"
+                                                 : "Ogg Vorbis is encoded from f32 only") +
+                "; set format to one of these or to as_input."};
       }
       offer_.sample_formats = SLUICE_SAMPLE_BIT(wanted);
       offer_.preferred = wanted;

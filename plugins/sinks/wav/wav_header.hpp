@@ -10,9 +10,9 @@
 // Everything in front of the first frame. Its length depends on the format alone, so that it can be
 // overwritten in place while the file grows.
 //   RIFF/WAVE: Microsoft, "Multimedia Programming Interface and Data Specifications 1.0" (1991)
-//   WAVE_FORMAT_EXTENSIBLE: Microsoft, "Multiple Channel Audio Data and WAVE Files" (2001); used for
-//   more than two channels only, since some readers do not know it
-//   RF64: EBU Tech 3306 (2009): the JUNK chunk that keeps the place turns into ds64
+//   WAVE_FORMAT_EXTENSIBLE: Microsoft, "Multiple Channel Audio Data and WAVE Files" (2001); used
+//   for more than two channels only, since some readers do not know it RF64: EBU Tech 3306 (2009):
+//   the JUNK chunk that keeps the place turns into ds64
 class WavHeader {
  public:
   // The head of a file with `frames` frames behind it; RF64 if `always_rf64` or if it must be.

@@ -13,8 +13,8 @@ constexpr double kTurn = 18446744073709551616.0;  // 2^64
 struct Pole {
   double decay, gain;
 };
-constexpr Pole kPinkPoles[] = {{0.99886, 0.0555179},  {0.99332, 0.0750759}, {0.96900, 0.1538520},
-                               {0.86650, 0.3104856},  {0.55000, 0.5329522}, {-0.7616, -0.0168980}};
+constexpr Pole kPinkPoles[] = {{0.99886, 0.0555179}, {0.99332, 0.0750759}, {0.96900, 0.1538520},
+                               {0.86650, 0.3104856}, {0.55000, 0.5329522}, {-0.7616, -0.0168980}};
 constexpr double kPinkDirect = 0.5362, kPinkDelayed = 0.115926;
 
 // Variance of the filter's output for white noise of variance 1: the sum of its squared impulse

@@ -56,7 +56,7 @@ class SignalGenerator {
   sluice::Ramp gain_, frequency_hz_;
   uint64_t frame_ = 0;
 
-  uint64_t phase_ = 0, step_ = 0;                   // in 2^-64 of a turn
+  uint64_t phase_ = 0, step_ = 0;                  // in 2^-64 of a turn
   double sweep_turns_ = 0, sweep_rate_per_s_ = 0;  // Farina's K / (2 pi) and 1 / L
   uint64_t sweep_frames_ = 1;
   uint64_t random_ = 0;

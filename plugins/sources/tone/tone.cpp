@@ -21,7 +21,8 @@ class SourceTone : public sluice::Threaded<SourceTone> {
       "duration_ms or else in 10 s again and again; white and pink noise, independent in each "
       "channel, whose level is its RMS (all others: the peak); silence; impulse: one frame a "
       "second, beginning with the first; counter: numbers every frame, for checks that nothing was "
-      "lost. The counter is always s16 stereo: frame n, counted from 1, holds n modulo 65536 on the "
+      "lost. The counter is always s16 stereo: frame n, counted from 1, holds n modulo 65536 on "
+      "the "
       "left and n / 65536 on the right (as unsigned 16-bit numbers); all others are f32."};
   enum Parameter : uint32_t {
     kWave,
@@ -61,9 +62,9 @@ class SourceTone : public sluice::Threaded<SourceTone> {
                                 std::to_string(rate_hz) + "; choose a lower one."};
     }
     const bool is_counter = wave() == Wave::kCounter;
-    offer_ = sluice::offer({sizeof(sluice_format),
-                            is_counter ? SLUICE_SAMPLE_S16 : SLUICE_SAMPLE_F32,
-                            is_counter ? 2 : integer(kChannels), rate_hz});
+    offer_ =
+        sluice::offer({sizeof(sluice_format), is_counter ? SLUICE_SAMPLE_S16 : SLUICE_SAMPLE_F32,
+                       is_counter ? 2 : integer(kChannels), rate_hz});
     info.offers = &offer_;
     info.offer_count = 1;
     if (boolean(kLiveSource)) {
@@ -77,14 +78,13 @@ class SourceTone : public sluice::Threaded<SourceTone> {
     frame_bytes_ = sluice::frame_bytes(setup.format());
     const double duration_ms = number(kDurationMs);
     end_ = duration_ms > 0 ? sluice::frames_of_ms(duration_ms, rate_hz_) : UINT64_MAX;
-    signal_.emplace(SignalGenerator::Settings{
-        .wave = wave(),
-        .frequency_hz = number(kFrequencyHz),
-        .level_db = number(kLevelDb),
-        .sweep_s = duration_ms > 0 ? duration_ms / 1000 : 10,
-        .channels = setup.channels(),
-        .rate_hz = rate_hz_,
-        .seed = setup.seed()});
+    signal_.emplace(SignalGenerator::Settings{.wave = wave(),
+                                              .frequency_hz = number(kFrequencyHz),
+                                              .level_db = number(kLevelDb),
+                                              .sweep_s = duration_ms > 0 ? duration_ms / 1000 : 10,
+                                              .channels = setup.channels(),
+                                              .rate_hz = rate_hz_,
+                                              .seed = setup.seed()});
     block_frames_ = boolean(kLiveSource) ? std::max(rate_hz_ / 100, 1u) : setup.block_frames();
     lost_.resize(size_t{block_frames_} * frame_bytes_);
     setup.port(kOut).max_block_frames = block_frames_;
@@ -119,8 +119,8 @@ class SourceTone : public sluice::Threaded<SourceTone> {
     }
   }
 
-  // A block is handed over when its last frame is over. What the ring has no room for is lost, as it
-  // would be from a device.
+  // A block is handed over when its last frame is over. What the ring has no room for is lost, as
+  // it would be from a device.
   void run_live() {
     const int64_t start_ns = now_ns();
     for (uint64_t made = 0; made < end_;) {

@@ -131,8 +131,8 @@ void SoundFile::choose_access(const SF_INFO& info) {
 void SoundFile::find_cut(const SF_INFO& info) {
   const int container = info.format & SF_FORMAT_TYPEMASK;
   if (container != SF_FORMAT_WAV && container != SF_FORMAT_WAVEX) return;
-  // Only its log tells that the data chunk is longer than the file. All ones stand for "unknown", as
-  // a program that writes into a pipe leaves them.
+  // Only its log tells that the data chunk is longer than the file. All ones stand for "unknown",
+  // as a program that writes into a pipe leaves them.
   char log[2048] = {};
   sf_command(file_, SFC_GET_LOG_INFO, log, sizeof(log));
   std::string_view line(log);

@@ -20,8 +20,9 @@ class SoundFile {
   SoundFile(const SoundFile&) = delete;
   SoundFile& operator=(const SoundFile&) = delete;
 
-  // Integer PCM, FLAC and ALAC: the narrowest of s16, s24, s32 that holds every bit. Telephone codecs
-  // and ADPCM, which decode to 16 bits: s16. Everything else (floats, Vorbis, Opus, MP3): f32.
+  // Integer PCM, FLAC and ALAC: the narrowest of s16, s24, s32 that holds every bit. Telephone
+  // codecs and ADPCM, which decode to 16 bits: s16. Everything else (floats, Vorbis, Opus, MP3):
+  // f32.
   const sluice_format& format() const { return format_; }
 
   // Length, as far as the file itself knows it.

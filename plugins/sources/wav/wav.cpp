@@ -49,8 +49,9 @@ class SourceWav : public sluice::Threaded<SourceWav> {
     find_region(*file_);
     rate_hz_ = setup.rate_hz();
     if (std::memcmp(&file_->format(), &setup.format(), sizeof(sluice_format)) != 0) {
-      throw sluice::Failure{SLUICE_ERROR_FORMAT,
-                            "'" + path() + "' changed its format since it was looked at; try again."};
+      throw sluice::Failure{
+          SLUICE_ERROR_FORMAT,
+          "'" + path() + "' changed its format since it was looked at; try again."};
     }
     if (!file_->complaint().empty()) warn(file_->complaint());
     loop_ = boolean(kLoop);
