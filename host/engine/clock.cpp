@@ -1,0 +1,13 @@
+#include "host/engine/clock.hpp"
+
+#include <time.h>
+
+namespace sluice::engine {
+
+int64_t MonotonicClock::now_ns() const noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * kNanosecondsPerSecond + now.tv_nsec;
+}
+
+}  // namespace sluice::engine

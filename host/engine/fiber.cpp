@@ -1,0 +1,124 @@
+#include "host/engine/fiber.hpp"
+
+#include <boost/context/fiber.hpp>
+#include <boost/context/protected_fixedsize_stack.hpp>
+#include <utility>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SLUICE_FIBER_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SLUICE_FIBER_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SLUICE_FIBER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SLUICE_FIBER_TSAN 1
+#endif
+#endif
+
+#if defined(SLUICE_FIBER_ASAN)
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(SLUICE_FIBER_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace sluice::engine {
+namespace {
+
+// Decoders of compressed files are the hungriest tenants; pages never touched cost nothing.
+constexpr size_t kStackBytes = size_t{1} << 20;
+
+}  // namespace
+
+struct Fiber::State {
+  std::function<void()> body;
+  boost::context::fiber inner;             // the suspended body, valid while it is not running
+  boost::context::fiber* outer = nullptr;  // the suspended resumer, valid while the body runs
+  bool is_finished = false;
+#if defined(SLUICE_FIBER_ASAN)
+  const void* stack_bottom = nullptr;
+  size_t stack_bytes = 0;
+  const void* outer_bottom = nullptr;
+  size_t outer_bytes = 0;
+  void* fake_stack = nullptr;
+#endif
+#if defined(SLUICE_FIBER_TSAN)
+  void* tsan_fiber = nullptr;
+  void* tsan_outer = nullptr;
+#endif
+};
+
+Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
+  State& state = *state_;
+  state.body = std::move(body);
+  boost::context::protected_fixedsize_stack allocator(kStackBytes);
+  const boost::context::stack_context stack = allocator.allocate();
+#if defined(SLUICE_FIBER_ASAN)
+  state.stack_bottom = static_cast<const char*>(stack.sp) - stack.size;
+  state.stack_bytes = stack.size;
+#endif
+#if defined(SLUICE_FIBER_TSAN)
+  state.tsan_fiber = __tsan_create_fiber(0);
+#endif
+  state.inner = boost::context::fiber(
+      std::allocator_arg, boost::context::preallocated(stack.sp, stack.size, stack), allocator,
+      [&state](boost::context::fiber&& outer) {
+#if defined(SLUICE_FIBER_ASAN)
+        __sanitizer_finish_switch_fiber(nullptr, &state.outer_bottom, &state.outer_bytes);
+#endif
+        state.outer = &outer;
+        state.body();
+        state.is_finished = true;
+#if defined(SLUICE_FIBER_ASAN)
+        __sanitizer_start_switch_fiber(nullptr, state.outer_bottom, state.outer_bytes);
+#endif
+#if defined(SLUICE_FIBER_TSAN)
+        __tsan_switch_to_fiber(state.tsan_outer, 0);
+#endif
+        return std::move(*state.outer);
+      });
+}
+
+Fiber::~Fiber() {
+#if defined(SLUICE_FIBER_TSAN)
+  __tsan_destroy_fiber(state_->tsan_fiber);
+#endif
+}
+
+void Fiber::resume() {
+  State& state = *state_;
+#if defined(SLUICE_FIBER_ASAN)
+  void* fake_stack = nullptr;
+  __sanitizer_start_switch_fiber(&fake_stack, state.stack_bottom, state.stack_bytes);
+#endif
+#if defined(SLUICE_FIBER_TSAN)
+  state.tsan_outer = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(state.tsan_fiber, 0);
+#endif
+  state.inner = std::move(state.inner).resume();
+#if defined(SLUICE_FIBER_ASAN)
+  __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+#endif
+}
+
+void Fiber::suspend() {
+  State& state = *state_;
+#if defined(SLUICE_FIBER_ASAN)
+  __sanitizer_start_switch_fiber(&state.fake_stack, state.outer_bottom, state.outer_bytes);
+#endif
+#if defined(SLUICE_FIBER_TSAN)
+  __tsan_switch_to_fiber(state.tsan_outer, 0);
+#endif
+  *state.outer = std::move(*state.outer).resume();
+#if defined(SLUICE_FIBER_ASAN)
+  __sanitizer_finish_switch_fiber(state.fake_stack, &state.outer_bottom, &state.outer_bytes);
+#endif
+}
+
+bool Fiber::is_finished() const { return state_->is_finished; }
+
+}  // namespace sluice::engine

@@ -1,0 +1,159 @@
+// What one thread runs: a device or threaded node, or none (a mixing lane), and the passive nodes
+// that belong to it.
+#pragma once
+
+#include <sluice/plugin.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/engine/fiber.hpp"
+#include "host/engine/node.hpp"
+#include "host/engine/ring/bell.hpp"
+#include "host/support/result.hpp"
+#include "host/support/thread.hpp"
+
+namespace sluice::engine {
+
+class VirtualScheduler;
+
+// Order and wiring of one lane: immutable, made by the control thread, put into force by the lane.
+struct LanePlan {
+  uint64_t number = 0;
+  std::vector<Node*> steps;  // passive nodes, in topological order
+  struct InputWiring {
+    InputPort* port;
+    std::vector<Edge*> edges;
+  };
+  struct OutputWiring {
+    OutputPort* port;
+    std::vector<Edge*> edges;
+    bool has_remote_edges;
+  };
+  std::vector<InputWiring> inputs;
+  std::vector<OutputWiring> outputs;
+};
+
+struct LaneOptions {
+  uint32_t block_frames = 1024;
+  int priority = 0;  // SCHED_FIFO priority wanted for the lane's thread; 0: ordinary
+};
+
+class Lane {
+ public:
+  // `head` is null for a mixing lane. `scheduler` is null in real time.
+  Lane(std::string name, Node* head, const NodeServices& services, const LaneOptions& options,
+       VirtualScheduler* scheduler);
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+  ~Lane();
+
+  const std::string& name() const { return name_; }
+  Node* head() const { return head_; }
+  bool is_device() const { return head_ && head_->is_device(); }
+
+  // Hands over a plan; the lane takes it up at its next wait or cycle. [control]
+  void offer_plan(std::unique_ptr<const LanePlan> plan);
+  // Number of the plan in force. [any]
+  uint64_t seen_plan() const { return seen_plan_.load(std::memory_order_acquire); }
+  // Takes up the newest plan on behalf of a lane whose thread does not run. [control]
+  void adopt_plan();
+  const LanePlan& plan() const { return *plan_; }
+
+  // [control]
+  // Starts the thread (not for devices: theirs is the driver's).
+  support::Status start();
+  // Every wait answers SLUICE_ERROR_STOPPED from now on.
+  void request_stop();
+  // The same for the head alone: its passive nodes still drain.
+  void request_head_stop();
+  void join();
+  // The head has returned (or a device's inputs have ended) and all passive nodes are done. [any]
+  bool is_done() const { return is_done_.load(std::memory_order_acquire); }
+  // Sleeps without a deadline and without a descriptor, as it did `wakes()` wakes ago. [any]
+  bool is_waiting_for_others() const { return waits_for_others_.load(std::memory_order_acquire); }
+  uint64_t wakes() const { return wakes_.load(std::memory_order_relaxed); }
+  // What the lane's thread got; ordinary scheduling for devices and in virtual time. [control]
+  support::SchedulingOutcome scheduling() const {
+    return thread_.is_joinable() ? thread_.scheduling() : support::SchedulingOutcome{};
+  }
+  void set_metered(bool is_metered) { is_metered_.store(is_metered, std::memory_order_relaxed); }
+  bool is_metered() const { return is_metered_.load(std::memory_order_relaxed); }
+
+  // Bookkeeping of the control thread.
+  void set_device_started() { has_started_device_ = true; }
+  bool has_started_device() const { return has_started_device_; }
+
+  // Wakes the lane if it sleeps. [any]
+  void wake();
+
+  // The rest is for the lane's own thread.
+  sluice_result wait(Node& node, std::span<sluice_wait_item> items, int64_t deadline_ns);
+  void cycle(const sluice_cycle& cycle);
+  void note_commit(OutputPort& port);
+  void note_news(OutputPort& port);  // a mark or an end
+  void note_release(InputPort& port);
+  void tell_upstream(InputPort& port, uint32_t code);
+  void note_span(int change) { open_spans_ += change; }
+
+  // For the scheduler: whether resuming the lane's fiber could achieve anything, and when it should
+  // be resumed at the latest.
+  bool is_dirty() const { return is_dirty_; }
+  void set_dirty() { is_dirty_ = true; }
+  int64_t deadline_ns() const { return deadline_ns_; }
+  bool is_suspended() const { return is_suspended_; }
+  std::span<const sluice_wait_item> waiting_for() const { return items_; }
+  Fiber* fiber() const { return fiber_.get(); }
+
+ private:
+  void body();
+  void progress();
+  void flush();
+  bool are_steps_done() const;
+  bool evaluate(Node& node, std::span<sluice_wait_item> items);
+  bool is_ready(Node& node, sluice_wait_item& item);
+  void set_thresholds(Node* node, std::span<const sluice_wait_item> items);
+  void rouse_feeders();
+  void sleep(std::span<sluice_wait_item> items, int64_t deadline_ns);
+  void play(const sluice_cycle& cycle);
+  void drain();
+
+  const std::string name_;
+  Node* const head_;
+  const NodeServices& services_;
+  const LaneOptions options_;
+  VirtualScheduler* const scheduler_;
+
+  Bell bell_;
+  std::atomic<const LanePlan*> offered_plan_{nullptr};
+  std::unique_ptr<const LanePlan> plan_;
+  std::atomic<uint64_t> seen_plan_{0};
+
+  std::atomic<bool> is_stopping_{false};
+  std::atomic<bool> is_head_stopping_{false};
+  bool has_started_device_ = false;
+  std::atomic<bool> is_done_{false};
+  std::atomic<bool> is_metered_{false};
+  std::atomic<bool> waits_for_others_{false};
+  std::atomic<uint64_t> wakes_{0};
+  support::Thread thread_;
+  std::unique_ptr<Fiber> fiber_;
+
+  // Lane's own.
+  std::vector<OutputPort*> committed_;
+  std::vector<InputPort*> released_;
+  std::vector<OutputPort*> news_;
+  std::vector<pollfd> descriptors_;
+  int open_spans_ = 0;
+  bool is_head_running_ = false;
+  bool is_dirty_ = true;
+  bool is_suspended_ = false;
+  int64_t deadline_ns_ = kForever;
+  std::span<sluice_wait_item> items_;
+};
+
+}  // namespace sluice::engine

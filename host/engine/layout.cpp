@@ -1,0 +1,139 @@
+#include "host/engine/layout.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+namespace sluice::engine {
+namespace {
+
+using Edges = std::span<const std::unique_ptr<Edge>>;
+
+double seconds(uint64_t frames, const sluice_format& format) {
+  return format.rate_hz == 0 ? 0.0
+                             : static_cast<double>(frames) / static_cast<double>(format.rate_hz);
+}
+
+// Lag of what arrives over an edge, before its reader.
+double lag_at(const Edge& edge) {
+  const Node& from = edge.from.node;
+  return from.lag_s + seconds(edge.from.latency_frames, edge.from.format) +
+         seconds(edge.options.delay_frames, edge.from.format);
+}
+
+// Lanes of devices that `node` feeds, directly or through passive nodes.
+std::set<size_t> devices_fed(const Node& node, Edges edges,
+                             const std::map<const Node*, size_t>& lane_of) {
+  std::set<size_t> found;
+  for (const auto& edge : edges) {
+    if (&edge->from.node != &node) continue;
+    const Node& reader = edge->to.node;
+    if (reader.is_device()) {
+      found.insert(lane_of.at(&reader));
+    } else if (reader.is_passive()) {
+      found.merge(devices_fed(reader, edges, lane_of));
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<Node*> topological_order(std::span<Node* const> nodes, Edges edges) {
+  std::map<const Node*, size_t> feeders;
+  for (const auto& edge : edges) ++feeders[&edge->to.node];
+  std::vector<Node*> ordered;
+  std::vector<Node*> left(nodes.begin(), nodes.end());
+  while (!left.empty()) {
+    const auto next =
+        std::find_if(left.begin(), left.end(), [&](Node* node) { return feeders[node] == 0; });
+    if (next == left.end()) return ordered;
+    Node* node = *next;
+    left.erase(next);
+    ordered.push_back(node);
+    for (const auto& edge : edges) {
+      if (&edge->from.node == node) --feeders[&edge->to.node];
+    }
+  }
+  return ordered;
+}
+
+std::vector<LaneLayout> assign_lanes(std::span<Node* const> ordered, Edges edges) {
+  std::vector<LaneLayout> lanes;
+  std::map<const Node*, size_t> lane_of;
+  for (Node* node : ordered) {
+    if (node->is_passive()) continue;
+    lane_of[node] = lanes.size();
+    lanes.push_back({node->id(), node, {}});
+  }
+  const auto new_mixing_lane = [&](const Node& node) {
+    lanes.push_back({"mix " + node.id(), nullptr, {}});
+    return lanes.size() - 1;
+  };
+  for (Node* node : ordered) {
+    if (!node->is_passive()) continue;
+    const bool is_heavy = (node->type().flags & SLUICE_TYPE_HEAVY) != 0;
+    std::set<size_t> feeding;
+    for (const auto& edge : edges) {
+      if (&edge->to.node == node) feeding.insert(lane_of.at(&edge->from.node));
+    }
+    const auto is_device = [&](size_t lane) {
+      return lanes[lane].head && lanes[lane].head->is_device();
+    };
+    size_t lane = 0;
+    if (feeding.size() == 1 && !(is_heavy && is_device(*feeding.begin()))) {
+      lane = *feeding.begin();
+    } else {
+      const std::set<size_t> devices = devices_fed(*node, edges, lane_of);
+      const auto mixing = std::find_if(feeding.begin(), feeding.end(),
+                                       [&](size_t index) { return !lanes[index].head; });
+      if (devices.size() == 1 && !is_heavy) {
+        lane = *devices.begin();
+      } else if (mixing != feeding.end()) {
+        lane = *mixing;
+      } else {
+        lane = new_mixing_lane(*node);
+      }
+    }
+    lane_of[node] = lane;
+    lanes[lane].steps.push_back(node);
+  }
+  return lanes;
+}
+
+void accumulate_lags(std::span<Node* const> ordered, Edges edges) {
+  for (Node* node : ordered) {
+    node->lag_s = 0.0;
+    for (const auto& edge : edges) {
+      if (&edge->to.node != node) continue;
+      node->lag_s =
+          std::max(node->lag_s, lag_at(*edge) + seconds(edge->to.hold_frames, edge->to.format));
+    }
+  }
+}
+
+RingSize ring_size(const OutputPort& output, Edges edges, const SizingOptions& options) {
+  RingSize size;
+  const sluice_format& format = output.format;
+  for (const auto& edge : edges) {
+    if (&edge->from != &output) continue;
+    const Node& reader = edge->to.node;
+    const double hold_s = seconds(edge->to.hold_frames, edge->to.format);
+    const double skew_s = std::max(0.0, reader.lag_s - lag_at(*edge) - hold_s);
+    const auto held = edge->to.hold_frames + edge->options.delay_frames +
+                      static_cast<uint64_t>(std::ceil(skew_s * format.rate_hz));
+    const uint64_t block =
+        std::max({options.block_frames, edge->to.max_block_frames, output.max_block_frames});
+    const uint64_t crossing =
+        edge->is_local ? 0 : ms_to_frames(options.crossing_ms, format.rate_hz);
+    const uint64_t wish = std::max(crossing, edge->to.wished_frames);
+    size.held_frames = std::max(size.held_frames, held);
+    size.frames = std::max(size.frames, held + 2 * block + wish + edge->options.buffer_frames +
+                                            edge->options.target_frames);
+  }
+  size.frames = std::max<uint64_t>(size.frames, 2 * options.block_frames);
+  return size;
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,50 @@
+// Which lane runs which node, in which order, and how large each ring has to be. Pure functions on
+// the nodes and edges of a graph. [control]
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/engine/node.hpp"
+
+namespace sluice::engine {
+
+// All nodes such that each comes behind those that feed it, otherwise in the given order. The graph
+// has no cycle.
+std::vector<Node*> topological_order(std::span<Node* const> nodes,
+                                     std::span<const std::unique_ptr<Edge>> edges);
+
+struct LaneLayout {
+  std::string name;
+  Node* head = nullptr;      // null: a mixing lane
+  std::vector<Node*> steps;  // passive nodes, in topological order
+};
+
+// A device or threaded node heads a lane of its own. A passive node belongs to the lane all its
+// inputs come from; fed by several, to that of the one device it feeds, or else to a mixing lane. A
+// heavy one never joins a device's lane.
+std::vector<LaneLayout> assign_lanes(std::span<Node* const> ordered,
+                                     std::span<const std::unique_ptr<Edge>> edges);
+
+struct SizingOptions {
+  uint32_t block_frames = 1024;
+  double crossing_ms = 0.0;  // room to breathe where an edge crosses lanes
+};
+
+// What the ring behind one output needs: for each edge what its reader holds back, how much longer
+// a sibling path that meets it again takes, two of the largest blocks, and what the edge asks for.
+struct RingSize {
+  uint64_t frames = 0;
+  uint64_t held_frames = 0;  // of these, what a reader may keep from being written again
+};
+RingSize ring_size(const OutputPort& output, std::span<const std::unique_ptr<Edge>> edges,
+                   const SizingOptions& options);
+
+// For every node, in `ordered`: seconds by which its slowest path from a source lags, by what nodes
+// hold back and by their latency. Fills Node::lag_s.
+void accumulate_lags(std::span<Node* const> ordered, std::span<const std::unique_ptr<Edge>> edges);
+
+}  // namespace sluice::engine

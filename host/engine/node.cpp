@@ -1,0 +1,475 @@
+#include "host/engine/node.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "host/engine/lane.hpp"
+#include "host/support/audio_section.hpp"
+
+namespace sluice::engine {
+namespace {
+
+constexpr size_t kMaxEvents = 64;
+
+support::ErrorCode code_of(sluice_result result) {
+  using support::ErrorCode;
+  switch (result) {
+    case SLUICE_ERROR_ARGUMENT:
+      return ErrorCode::kInvalid;
+    case SLUICE_ERROR_FORMAT:
+    case SLUICE_ERROR_UNSUPPORTED:
+      return ErrorCode::kUnsupported;
+    case SLUICE_ERROR_PERMISSION:
+      return ErrorCode::kPermission;
+    case SLUICE_ERROR_MEMORY:
+      return ErrorCode::kNoMemory;
+    case SLUICE_ERROR_STATE:
+      return ErrorCode::kState;
+    case SLUICE_ERROR_TIMEOUT:
+      return ErrorCode::kTimeout;
+    case SLUICE_ERROR_NOT_FOUND:
+      return ErrorCode::kNotFound;
+    case SLUICE_ERROR_DEVICE:
+    case SLUICE_ERROR_NETWORK:
+    case SLUICE_ERROR_IO:
+      return ErrorCode::kIo;
+    default:
+      return ErrorCode::kInternal;
+  }
+}
+
+const sluice_port& port_of(const sluice_type& type, uint32_t index) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(type.ports);
+  return *reinterpret_cast<const sluice_port*>(bytes + size_t{index} * type.ports->struct_size);
+}
+
+const sluice_parameter& parameter_of(const sluice_type& type, uint32_t index) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(type.parameters);
+  return *reinterpret_cast<const sluice_parameter*>(bytes +
+                                                    size_t{index} * type.parameters->struct_size);
+}
+
+}  // namespace
+
+const char* name_of(NodeState state) {
+  switch (state) {
+    case NodeState::kStarting:
+      return "starting";
+    case NodeState::kWaiting:
+      return "waiting";
+    case NodeState::kRunning:
+      return "running";
+    case NodeState::kDegraded:
+      return "degraded";
+    case NodeState::kLost:
+      return "lost";
+    case NodeState::kAsleep:
+      return "asleep";
+    case NodeState::kFinished:
+      return "finished";
+    case NodeState::kFailed:
+      return "failed";
+  }
+  return "unknown";
+}
+
+Node::Node(std::string id, const sluice_type& type, std::vector<ParameterValue> values,
+           const NodeServices& services)
+    : id_(std::move(id)),
+      type_(type),
+      services_(services),
+      parameters_(type.parameter_count),
+      slots_(type.statistic_count) {
+  for (uint32_t i = 0; i < type.parameter_count; ++i) {
+    parameters_[i].initial = std::move(values[i]);
+    parameters_[i].number = parameters_[i].initial.number;
+  }
+  for (uint32_t i = 0; i < type.port_count; ++i) {
+    const sluice_port& port = port_of(type, i);
+    if (port.direction == SLUICE_INPUT) {
+      inputs.push_back(std::make_unique<InputPort>(*this, i, port));
+    } else {
+      outputs.push_back(std::make_unique<OutputPort>(*this, i, port));
+    }
+  }
+  block_inputs_.resize(inputs.size());
+  block_outputs_.resize(outputs.size());
+  wanted_.resize(inputs.size());
+  events_.resize(kMaxEvents);
+  fill_host(host_, *this);
+}
+
+Node::~Node() {
+  if (!node_) return;
+  release();
+  type_.functions->destroy(node_);
+}
+
+support::Error Node::take_error(sluice_result result, const char* doing) {
+  const std::lock_guard lock(sentence_mutex_);
+  std::string why = std::exchange(sentence_, {});
+  if (why.empty()) why = std::string("The plugin failed to ") + doing + " without saying why.";
+  return {code_of(result), std::move(why)};
+}
+
+support::Status Node::create() {
+  if (const auto result = type_.functions->create(&host_, &node_); result != SLUICE_OK) {
+    node_ = nullptr;
+    return take_error(result, "create the node");
+  }
+  const auto interface = [&](const char* name) {
+    return type_.functions->get_interface(node_, name);
+  };
+  switch (type_.execution) {
+    case SLUICE_EXECUTION_PASSIVE:
+      passive_ = static_cast<const sluice_passive*>(interface(SLUICE_PASSIVE));
+      break;
+    case SLUICE_EXECUTION_THREADED:
+      threaded_ = static_cast<const sluice_threaded*>(interface(SLUICE_THREADED));
+      break;
+    case SLUICE_EXECUTION_DEVICE:
+      device_ = static_cast<const sluice_device*>(interface(SLUICE_DEVICE));
+      break;
+    default:
+      break;
+  }
+  if (!passive_ && !threaded_ && !device_) {
+    return support::Error{support::ErrorCode::kUnsupported,
+                          std::string("The plugin has no functions to run a ") + type_.id +
+                              ": rebuild it against this SDK."};
+  }
+  return {};
+}
+
+support::Result<sluice_port_info> Node::describe(uint32_t port,
+                                                 std::span<const sluice_format> input_formats) {
+  const sluice_port& declared = port_of(type_, port);
+  sluice_port_info info{};
+  info.struct_size = sizeof(info);
+  info.flags = declared.flags;
+  info.clock = declared.clock;
+  info.offers = declared.offers;
+  info.offer_count = declared.offer_count;
+  if (type_.functions->describe) {
+    const sluice_format* formats = declared.direction == SLUICE_OUTPUT && !input_formats.empty()
+                                       ? input_formats.data()
+                                       : nullptr;
+    if (const auto result = type_.functions->describe(node_, port, formats, &info);
+        result != SLUICE_OK) {
+      return take_error(result, "describe a port");
+    }
+  }
+  return info;
+}
+
+support::Status Node::prepare(sluice_setup& setup) {
+  if (const auto result = type_.functions->prepare(node_, &setup); result != SLUICE_OK) {
+    return take_error(result, "prepare");
+  }
+  is_prepared_ = true;
+  return {};
+}
+
+support::Status Node::start_device() {
+  if (const auto result = device_->start(node_); result != SLUICE_OK) {
+    return take_error(result, "start");
+  }
+  return {};
+}
+
+void Node::stop_device() { device_->stop(node_); }
+
+void Node::release() {
+  if (!std::exchange(is_prepared_, false)) return;
+  type_.functions->release(node_);
+}
+
+InputPort* Node::input_at(uint32_t port) const {
+  for (const auto& input : inputs) {
+    if (input->port_index == port) return input.get();
+  }
+  return nullptr;
+}
+
+OutputPort* Node::output_at(uint32_t port) const {
+  for (const auto& output : outputs) {
+    if (output->port_index == port) return output.get();
+  }
+  return nullptr;
+}
+
+void Node::fail(sluice_result result, const char* sentence) {
+  if (support::is_in_audio_section()) {
+    error_result_ = result;
+    audio_sentence_.store(sentence, std::memory_order_release);
+    return;
+  }
+  const std::lock_guard lock(sentence_mutex_);
+  error_result_ = result;
+  sentence_ = sentence ? sentence : "";
+}
+
+void Node::set_state(NodeState state, const char* sentence) {
+  const NodeState before = state_.exchange(state, std::memory_order_acq_rel);
+  std::string text = sentence ? sentence : "";
+  bool is_news = before != state;
+  {
+    const std::lock_guard lock(sentence_mutex_);
+    is_news |= text != sentence_;
+    sentence_ = text;
+  }
+  if (!is_news || text.empty() || !services_.log) return;
+  const uint32_t level = state == NodeState::kFailed ? SLUICE_LOG_ERROR
+                         : state == NodeState::kLost || state == NodeState::kDegraded
+                             ? SLUICE_LOG_WARNING
+                             : SLUICE_LOG_INFO;
+  services_.log->write(id_, level, text);
+}
+
+std::string Node::sentence() const {
+  if (const char* literal = audio_sentence_.load(std::memory_order_acquire)) return literal;
+  const std::lock_guard lock(sentence_mutex_);
+  return sentence_;
+}
+
+sluice_result Node::value(uint32_t index, sluice_value& value) const {
+  if (index >= parameters_.size()) return SLUICE_ERROR_ARGUMENT;
+  const Parameter& parameter = parameters_[index];
+  const sluice_parameter& declared = parameter_of(type_, index);
+  value.kind = declared.kind;
+  value.number = parameter.number.load(std::memory_order_relaxed);
+  value.text = parameter.initial.text.c_str();
+  if (declared.kind == SLUICE_CHOICE) {
+    value.text = declared.choices[static_cast<uint32_t>(value.number)];
+  }
+  value.list = parameter.initial.list.data();
+  value.count = static_cast<uint32_t>(parameter.initial.list.size());
+  value.rows = parameter.initial.rows;
+  return SLUICE_OK;
+}
+
+support::Status Node::set_parameter(uint32_t index, double value) {
+  const sluice_parameter& declared = parameter_of(type_, index);
+  if (!(declared.flags & SLUICE_PARAMETER_LIVE)) {
+    return support::Error{support::ErrorCode::kState,
+                          std::string(declared.key) + " cannot change while the node runs."};
+  }
+  if (!(value >= declared.minimum && value <= declared.maximum)) {
+    return support::Error{support::ErrorCode::kInvalid,
+                          std::string(declared.key) + " is out of range."};
+  }
+  parameters_[index].number.store(value, std::memory_order_relaxed);
+  parameters_[index].is_changed.store(true, std::memory_order_release);
+  parameters_changed_.store(true, std::memory_order_release);
+  if (lane) lane->wake();
+  return {};
+}
+
+sluice_result Node::run() { return threaded_->run(node_); }
+
+uint32_t Node::wanted_frames(const InputPort& port) const {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].get() == &port) return std::max(1U, wanted_[i]);
+  }
+  return 1;
+}
+
+void Node::finish(NodeState state) {
+  for (const auto& output : outputs) {
+    output->end();
+    lane->note_commit(*output);
+  }
+  for (const auto& input : inputs) {
+    input->close();
+    lane->note_release(*input);
+  }
+  state_.store(state, std::memory_order_release);
+  is_finished_.store(true, std::memory_order_release);
+  if (services_.changes) services_.changes->ring_if_waiting();
+}
+
+void Node::collect_events() {
+  event_count_ = 0;
+  if (parameters_changed_.load(std::memory_order_relaxed) && take_parameter_change()) {
+    for (uint32_t i = 0; i < parameters_.size() && event_count_ < kMaxEvents; ++i) {
+      if (!parameters_[i].is_changed.load(std::memory_order_relaxed)) continue;
+      parameters_[i].is_changed.store(false, std::memory_order_relaxed);
+      events_[event_count_++] = {.struct_size = sizeof(sluice_event),
+                                 .kind = SLUICE_EVENT_PARAMETER,
+                                 .frame = 0,
+                                 .index = i,
+                                 .code = 0,
+                                 .value = parameters_[i].number.load(std::memory_order_relaxed)};
+    }
+  }
+  for (const auto& output : outputs) {
+    for (Edge* edge : output->edges) {
+      if (edge->upstream.is_empty()) continue;
+      while (const uint32_t code = edge->upstream.pop()) {
+        if (event_count_ < kMaxEvents) {
+          events_[event_count_++] = {.struct_size = sizeof(sluice_event),
+                                     .kind = SLUICE_EVENT_UPSTREAM,
+                                     .frame = 0,
+                                     .index = output->port_index,
+                                     .code = code,
+                                     .value = 0.0};
+        }
+        for (const auto& input : inputs) lane->tell_upstream(*input, code);
+      }
+    }
+  }
+}
+
+// Fills in the block's inputs. Returns false if the node cannot run on them yet.
+bool Node::offer_inputs(uint32_t block_frames, bool& has_cause) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    InputPort& port = *inputs[i];
+    sluice_input& in = block_inputs_[i];
+    uint32_t limit = std::max(block_frames, wanted_[i]);
+    if (port.max_block_frames != 0)
+      limit = std::min(limit, std::max(port.max_block_frames, wanted_[i]));
+    const InputView view = port.begin(limit);
+    in.struct_size = sizeof(in);
+    in.flags = view.flags;
+    in.data = view.data;
+    in.frames = view.frames;
+    in.consumed = 0;
+    in.wanted = 0;
+    in.position = view.position;
+    in.capture_ns = view.capture_ns;
+    const auto marks = port.marks();
+    in.marks = marks.data();
+    in.mark_count = static_cast<uint32_t>(marks.size());
+    const bool is_enough = view.frames >= std::max(1U, wanted_[i]);
+    has_cause |= is_enough || (view.flags & SLUICE_INPUT_ENDED) != 0 ||
+                 (!marks.empty() && marks.front().position <= view.position + view.frames);
+  }
+  return has_cause || inputs.empty();
+}
+
+bool Node::offer_outputs(uint32_t block_frames) {
+  bool has_room = outputs.empty();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    OutputPort& port = *outputs[i];
+    sluice_output& out = block_outputs_[i];
+    out.struct_size = sizeof(out);
+    out.flags = 0;
+    out.produced = 0;
+    if (!port.is_pcm()) {
+      has_room = true;
+      continue;
+    }
+    const WriteSpan span = port.begin(block_frames);
+    out.data = span.data;
+    out.frames = span.frames;
+    out.position = span.position;
+    out.capture_ns = SLUICE_NO_TIME;
+    if (!block_inputs_.empty() && block_inputs_[0].capture_ns != SLUICE_NO_TIME) {
+      out.capture_ns =
+          block_inputs_[0].capture_ns - frames_to_ns(port.latency_frames, port.format.rate_hz);
+    }
+    has_room |= span.frames != 0;
+  }
+  return has_room;
+}
+
+// Marks of the consumed frames reappear at the outputs, later by the latency.
+void Node::forward_marks(const sluice_input& in) {
+  for (uint32_t m = 0; m < in.mark_count; ++m) {
+    const sluice_mark& mark = in.marks[m];
+    if (mark.position > in.position + in.consumed) break;
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      sluice_mark forwarded = mark;
+      forwarded.position =
+          mark.position - in.position + block_outputs_[i].position + outputs[i]->latency_frames;
+      outputs[i]->marks.write(forwarded);
+    }
+  }
+}
+
+bool Node::step(uint32_t block_frames, bool is_metered) {
+  if (is_finished_.load(std::memory_order_relaxed)) return false;
+  bool has_cause = parameters_changed_.load(std::memory_order_relaxed);
+  for (const auto& output : outputs) {
+    for (const Edge* edge : output->edges) has_cause |= !edge->upstream.is_empty();
+  }
+  if (!offer_inputs(block_frames, has_cause) || !offer_outputs(block_frames)) {
+    for (const auto& input : inputs) input->end(0);
+    return false;
+  }
+  collect_events();
+  block_ = {.struct_size = sizeof(sluice_block),
+            .input_count = static_cast<uint32_t>(inputs.size()),
+            .output_count = static_cast<uint32_t>(outputs.size()),
+            .event_count = event_count_,
+            .inputs = block_inputs_.data(),
+            .outputs = block_outputs_.data(),
+            .events = events_.data()};
+  sluice_status status = SLUICE_STATUS_INVALID;
+  const int64_t begin_ns = is_metered ? services_.clock->now_ns() : 0;
+  {
+    const support::AudioSection section;
+    status = passive_->process(node_, &block_);
+  }
+  if (is_metered) {
+    busy_ns.fetch_add(static_cast<uint64_t>(services_.clock->now_ns() - begin_ns),
+                      std::memory_order_relaxed);
+    calls.fetch_add(1, std::memory_order_relaxed);
+  }
+  return settle(status, is_metered);
+}
+
+// Publishes what the node did, after checking it.
+bool Node::settle(sluice_status status, bool is_metered) {
+  bool has_moved = event_count_ != 0;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    sluice_input& in = block_inputs_[i];
+    if (in.consumed > in.frames) {
+      in.consumed = in.frames;
+      violations.fetch_add(1, std::memory_order_relaxed);
+    }
+    wanted_[i] = status == SLUICE_STATUS_NEED_INPUT ? in.wanted : 0;
+    if (i == 0 && in.mark_count != 0 && has_equal_counts()) forward_marks(in);
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    sluice_output& out = block_outputs_[i];
+    OutputPort& port = *outputs[i];
+    if (!port.is_pcm()) {
+      lane->note_commit(port);
+      continue;
+    }
+    if (out.produced > out.frames) {
+      out.produced = out.frames;
+      violations.fetch_add(1, std::memory_order_relaxed);
+    }
+    if (out.produced != 0) {
+      if (is_metered) port.meter.add(out.data, out.produced, port.format);
+      port.commit(out.produced, out.capture_ns);
+      has_moved = true;
+    } else {
+      port.ring->end_write(0);
+    }
+    lane->note_commit(port);
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    InputPort& port = *inputs[i];
+    const uint32_t consumed = block_inputs_[i].consumed;
+    const size_t marks_before = port.marks().size();
+    port.end(consumed);
+    has_moved |= consumed != 0 || port.marks().size() != marks_before;
+    if (consumed != 0) lane->note_release(port);
+  }
+  if (status == SLUICE_STATUS_DRAINED) {
+    finish(NodeState::kFinished);
+    return true;
+  }
+  if (status == SLUICE_STATUS_FAILED || status == SLUICE_STATUS_INVALID ||
+      status > SLUICE_STATUS_FAILED) {
+    finish(NodeState::kFailed);
+    return true;
+  }
+  return has_moved;
+}
+
+}  // namespace sluice::engine

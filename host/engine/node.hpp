@@ -1,0 +1,192 @@
+// One instance of a type in a running graph, and the host as its plugin sees it.
+#pragma once
+
+#include <sluice/plugin.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/engine/clock.hpp"
+#include "host/engine/port.hpp"
+#include "host/support/result.hpp"
+
+namespace sluice::engine {
+
+class Bell;
+class Lane;
+class Network;
+
+// The value of one parameter, complete and within its range.
+struct ParameterValue {
+  double number = 0.0;
+  std::string text;
+  std::vector<double> list;
+  uint32_t rows = 0;
+};
+
+enum class NodeState : uint8_t {
+  kStarting = SLUICE_STATE_STARTING,
+  kWaiting = SLUICE_STATE_WAITING,
+  kRunning = SLUICE_STATE_RUNNING,
+  kDegraded = SLUICE_STATE_DEGRADED,
+  kLost = SLUICE_STATE_LOST,
+  kAsleep = SLUICE_STATE_ASLEEP,
+  kFinished,
+  kFailed,
+};
+const char* name_of(NodeState state);
+
+// Where the nodes' words go. [any]
+class NodeLog {
+ public:
+  virtual ~NodeLog() = default;
+  virtual void write(const std::string& node, uint32_t level, const std::string& sentence) = 0;
+};
+
+// What every node of an engine shares. Owned by the engine, outlives the nodes.
+struct NodeServices {
+  Clock* clock = nullptr;
+  Network* network = nullptr;
+  NodeLog* log = nullptr;
+  Bell* changes = nullptr;  // rung when a node or lane ends
+};
+
+class Node {
+ public:
+  // `type` must outlive the node; `values` has one entry for each parameter of it.
+  Node(std::string id, const sluice_type& type, std::vector<ParameterValue> values,
+       const NodeServices& services);
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  ~Node();
+
+  // Calls of the plugin that may fail; the error holds the plugin's sentence. [control]
+  support::Status create();
+  support::Result<sluice_port_info> describe(uint32_t port,
+                                             std::span<const sluice_format> input_formats);
+  support::Status prepare(sluice_setup& setup);
+  support::Status start_device();
+  void stop_device();
+  void release();
+
+  const std::string& id() const { return id_; }
+  const sluice_type& type() const { return type_; }
+  bool is_passive() const { return type_.execution == SLUICE_EXECUTION_PASSIVE; }
+  bool is_threaded() const { return type_.execution == SLUICE_EXECUTION_THREADED; }
+  bool is_device() const { return type_.execution == SLUICE_EXECUTION_DEVICE; }
+  bool has_equal_counts() const { return (type_.flags & SLUICE_TYPE_EQUAL_COUNTS) != 0; }
+
+  std::vector<std::unique_ptr<InputPort>> inputs;
+  std::vector<std::unique_ptr<OutputPort>> outputs;
+  // By index in the type's array of ports; null for ports of the other direction or out of range.
+  InputPort* input_at(uint32_t port) const;
+  OutputPort* output_at(uint32_t port) const;
+
+  // Seconds by which its slowest path from a source lags; see layout.hpp.
+  double lag_s = 0.0;
+
+  // The lane that runs the node; set with a plan, read by the node's own calls.
+  Lane* lane = nullptr;
+
+  // Runs a passive node once. Returns whether anything moved. [audio]
+  bool step(uint32_t block_frames, bool is_metered);
+  // Runs a threaded node to its end. [worker]
+  sluice_result run();
+
+  // Frames a passive node waits for at one of its inputs; at least 1. Node's lane.
+  uint32_t wanted_frames(const InputPort& port) const;
+
+  // Done: no more calls of process, or run has returned. Written by the node's lane.
+  bool is_finished() const { return is_finished_.load(std::memory_order_acquire); }
+  // Ends the outputs and lets go of the inputs. Node's lane.
+  void finish(NodeState state);
+
+  // Changes a live parameter; takes effect at the node's next block or wait. [control]
+  support::Status set_parameter(uint32_t index, double value);
+  const ParameterValue& initial_value(uint32_t index) const { return parameters_[index].initial; }
+  double current_number(uint32_t index) const {
+    return parameters_[index].number.load(std::memory_order_relaxed);
+  }
+
+  NodeState state() const { return state_.load(std::memory_order_acquire); }
+  std::string sentence() const;  // why it is in that state; [any]
+  uint64_t slot(uint32_t statistic) const {
+    return std::atomic_ref<const uint64_t>(slots_[statistic].word).load(std::memory_order_relaxed);
+  }
+
+  // Time spent in process, and calls; counted while metered.
+  std::atomic<uint64_t> busy_ns{0};
+  std::atomic<uint64_t> calls{0};
+  // Blocks that broke the contract.
+  std::atomic<uint64_t> violations{0};
+
+  // Used by the host tables.
+  const NodeServices& services() const { return services_; }
+  support::Error take_error(sluice_result result, const char* doing);
+  void fail(sluice_result result, const char* sentence);
+  void set_state(NodeState state, const char* sentence);
+  sluice_result value(uint32_t index, sluice_value& value) const;
+  sluice_slot* slots() { return slots_.data(); }
+  bool take_parameter_change() {
+    return parameters_changed_.exchange(false, std::memory_order_acquire);
+  }
+  bool has_parameter_change() const { return parameters_changed_.load(std::memory_order_acquire); }
+  const sluice_host* host() const { return &host_; }
+  // The node in front of whose process, run or cycle a host function was called.
+  static Node& of(const sluice_host* host) { return *static_cast<Node*>(host->context); }
+
+ private:
+  struct Parameter {
+    ParameterValue initial;
+    std::atomic<double> number{0.0};
+    std::atomic<bool> is_changed{false};
+  };
+
+  bool offer_inputs(uint32_t block_frames, bool& has_cause);
+  bool offer_outputs(uint32_t block_frames);
+  void collect_events();
+  void forward_marks(const sluice_input& in);
+  bool settle(sluice_status status, bool is_metered);
+
+  const std::string id_;
+  const sluice_type& type_;
+  const NodeServices& services_;
+  sluice_host host_{};
+  sluice_node* node_ = nullptr;
+  const sluice_passive* passive_ = nullptr;
+  const sluice_threaded* threaded_ = nullptr;
+  const sluice_device* device_ = nullptr;
+  bool is_prepared_ = false;
+
+  std::vector<Parameter> parameters_;
+  std::atomic<bool> parameters_changed_{false};
+  std::vector<sluice_slot> slots_;
+
+  std::atomic<bool> is_finished_{false};
+  std::atomic<NodeState> state_{NodeState::kStarting};
+  mutable std::mutex sentence_mutex_;
+  std::string sentence_;
+
+  // The literal of a fail() from an audio call, copied into sentence_ when the lane settles it.
+  std::atomic<const char*> audio_sentence_{nullptr};
+  sluice_result error_result_ = SLUICE_OK;
+
+  // Scratch of step().
+  sluice_block block_{};
+  std::vector<sluice_input> block_inputs_;
+  std::vector<sluice_output> block_outputs_;
+  std::vector<sluice_event> events_;
+  std::vector<uint32_t> wanted_;
+  uint32_t event_count_ = 0;
+};
+
+// The extension tables of the host, defined in host_tables.cpp.
+const void* host_extension(const sluice_host* host, const char* id);
+void fill_host(sluice_host& host, Node& node);
+
+}  // namespace sluice::engine
