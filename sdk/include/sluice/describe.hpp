@@ -75,6 +75,14 @@ constexpr sluice_parameter text(const char* key, const char* default_value, cons
   return p;
 }
 
+// The parameter with a claim on what its value names; see sluice_parameter.claim.
+constexpr sluice_parameter claiming(sluice_parameter parameter, const char* claim,
+                                    const char* when = nullptr) {
+  parameter.claim = claim;
+  parameter.claim_when = when;
+  return parameter;
+}
+
 // One of `choices` (a static array); the default is an index into it.
 template <std::size_t n>
 constexpr sluice_parameter choice(const char* key, const char* const (&choices)[n],

@@ -204,6 +204,9 @@ typedef struct sluice_parameter {
   /* Non-null: two nodes with equal values of parameters of one claim exclude each other in a graph,
    * as two writers of one file ("file") or two listeners on one port ("tcp-port") do. */
   const char* claim;
+  /* The claim holds only while another parameter has this value: "mode=listen". Null: always. The
+   * texts "" and "0" claim nothing. */
+  const char* claim_when;
 } sluice_parameter;
 
 typedef struct sluice_value {

@@ -2,6 +2,7 @@
 // (see node.hpp), and end the file with SLUICE_PLUGIN(name, version, Type, ...).
 #pragma once
 
+#include <sluice/frames.hpp>
 #include <sluice/node.hpp>
 #include <sluice/ramp.hpp>
 

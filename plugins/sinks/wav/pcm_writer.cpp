@@ -1,0 +1,36 @@
+#include "plugins/sinks/wav/pcm_writer.hpp"
+
+#include "plugins/sinks/wav/wav_header.hpp"
+
+std::optional<sluice::Failure> PcmWriter::write(const void* data, uint32_t frames) {
+  if (frames_ >= next_header_frames_) {
+    if (const auto failure = write_header()) return failure;
+    next_header_frames_ += format_.rate_hz;
+  }
+  const uint32_t frame_bytes = sluice::frame_bytes(format_);
+  const uint64_t at = file_.bytes();
+  const size_t written = file_.write_at(at, data, size_t{frames} * frame_bytes);
+  const auto whole_frames = static_cast<uint32_t>(written / frame_bytes);
+  frames_ += whole_frames;
+  if (whole_frames == frames) return std::nullopt;
+
+  file_.truncate(at + uint64_t{whole_frames} * frame_bytes);
+  // The header needs no new room.
+  if (const auto failure = write_header()) return failure;
+  return file_.failure(frames_);
+}
+
+std::optional<sluice::Failure> PcmWriter::finish() {
+  if (const auto failure = write_header()) return failure;
+  // RIFF chunks have an even length; a reader does not miss the byte if there is no room for it.
+  if (file_.bytes() % 2 != 0) file_.write_at(file_.bytes(), "", 1);
+  return std::nullopt;
+}
+
+std::optional<sluice::Failure> PcmWriter::write_header() {
+  const WavHeader header(format_, frames_, always_rf64_);
+  if (file_.write_at(0, header.data(), header.size()) < header.size()) {
+    return file_.failure(frames_);
+  }
+  return std::nullopt;
+}
