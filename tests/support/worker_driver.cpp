@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <sluice/describe.hpp>
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 // Enough for every node that asks for no limit of its own.
@@ -158,18 +158,20 @@ struct WorkerDriver::HostTables {
 const sluice_worker_host WorkerDriver::HostTables::kWorker{
     wait, begin_read, end_read, begin_write, end_write, drop, next_mark, available, discard};
 
-WorkerDriver::WorkerDriver(const std::string& type_id) {
+const sluice_type& load_type(const std::string& type_id) {
   const std::string path = std::string(SLUICE_TEST_PLUGIN_DIR "/") + type_id + ".so";
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) abort_with(dlerror());
   const auto* entry = static_cast<const sluice_library*>(dlsym(library, "sluice_entry"));
   if (!entry) abort_with(path + " is no plugin");
   for (uint32_t i = 0; i < entry->type_count; ++i) {
-    if (type_id == entry->types[i]->id) type_ = entry->types[i];
+    if (type_id == entry->types[i]->id) return *entry->types[i];
   }
-  if (!type_) abort_with(path + " has no type " + type_id);
-  if (type_->port_count != 1) abort_with(type_id + " has more than one port");
+  abort_with(path + " has no type " + type_id);
+}
 
+WorkerDriver::WorkerDriver(const std::string& type_id) : type_(&load_type(type_id)) {
+  if (type_->port_count != 1) abort_with(type_id + " has more than one port");
   for (uint32_t i = 0; i < type_->parameter_count; ++i) {
     const sluice_parameter& p = type_->parameters[i];
     texts_.push_back(std::make_unique<std::string>(p.default_text ? p.default_text : ""));
@@ -357,4 +359,4 @@ double WorkerDriver::gauge(std::string_view key) const {
   return std::bit_cast<double>(slot_of(key).word);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -32,7 +32,11 @@
 
 #include "host/support/result.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
+
+// The type of that name from the plugin of that name in the build tree. Aborts with a sentence if
+// it is not there: a broken build, not a failed test.
+const sluice_type& load_type(const std::string& type_id);
 
 // One node, with at most one input and one output, both PCM. Not thread safe; everything belongs to
 // the thread that made it.
@@ -53,8 +57,7 @@ class WorkerDriver {
     std::span<const std::byte> data;
   };
 
-  // Loads the plugin of that name from the build tree and makes a node of its type of that name.
-  // Aborts with a sentence if it cannot: a broken build, not a failed test.
+  // Makes a node of load_type(type_id), which must have exactly one port.
   explicit WorkerDriver(const std::string& type_id);
   ~WorkerDriver();
   WorkerDriver(const WorkerDriver&) = delete;
@@ -176,4 +179,4 @@ class WorkerDriver {
   uint64_t waits_ = 0;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -5,7 +5,7 @@
 
 #include "tests/support/worker_driver.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 using ::testing::ElementsAre;
@@ -126,4 +126,4 @@ TEST(SinkNull, RealTime_stop_returns_at_once) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -21,7 +21,7 @@
 #include "tests/support/sound_files.hpp"
 #include "tests/support/worker_driver.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 namespace fs = std::filesystem;
@@ -439,4 +439,4 @@ INSTANTIATE_TEST_SUITE_P(Containers, SinkWavTrouble,
                          [](const auto& test) { return std::string(test.param + 5); });
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -11,7 +11,7 @@
 
 #include "tests/support/worker_driver.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 using ::testing::HasSubstr;
@@ -406,4 +406,4 @@ TEST_F(SourceTone, Frequency_beyond_half_the_rate_while_running_is_silent_not_wr
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::tests

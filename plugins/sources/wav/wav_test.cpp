@@ -13,7 +13,7 @@
 #include "tests/support/sound_files.hpp"
 #include "tests/support/worker_driver.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 using ::testing::ElementsAre;
@@ -397,4 +397,4 @@ TEST_F(SourceWav, Format_changed_after_the_look_is_refused) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::tests
