@@ -124,6 +124,8 @@ void write_type(Writer& out, const Type& type) {
     for (const char* const choice : choices(parameter)) out.text(choice);
     out.number(uint8_t{parameter.claim != nullptr});
     if (parameter.claim != nullptr) out.text(parameter.claim);
+    out.number(uint8_t{parameter.claim_when != nullptr});
+    if (parameter.claim_when != nullptr) out.text(parameter.claim_when);
   }
   out.number(data.statistic_count);
   for (const sluice_statistic& statistic : type.statistics()) {
@@ -131,6 +133,8 @@ void write_type(Writer& out, const Type& type) {
     out.text(statistic.key);
     out.text(statistic.unit);
     out.text(statistic.description);
+    out.number(uint8_t{statistic.against != nullptr});
+    if (statistic.against != nullptr) out.text(statistic.against);
   }
 }
 
@@ -182,6 +186,7 @@ void read_type(Reader& in, TypeRecord& record) {
     const uint32_t choice_count = in.count(kMostElements);
     for (uint32_t j = 0; j < choice_count && in.is_ok(); ++j) parameter_choices.push_back(text());
     if (in.number<uint8_t>() != 0) parameter.claim = text();
+    if (in.number<uint8_t>() != 0) parameter.claim_when = text();
   }
   const uint32_t statistic_count = in.count(kMostElements);
   for (uint32_t i = 0; i < statistic_count && in.is_ok(); ++i) {
@@ -191,6 +196,7 @@ void read_type(Reader& in, TypeRecord& record) {
     statistic.key = text();
     statistic.unit = text();
     statistic.description = text();
+    if (in.number<uint8_t>() != 0) statistic.against = text();
   }
   record.link();
 }
