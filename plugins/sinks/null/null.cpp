@@ -8,14 +8,16 @@ namespace {
 constexpr uint32_t kIn = 0;
 constexpr const char* kPaces[] = {"free", "real-time"};
 constexpr uint32_t kPeriodsPerSecond = 100;
+constexpr uint32_t kBufferedPeriods = 2;
 
 class SinkNull : public sluice::Threaded<SinkNull> {
  public:
   static constexpr sluice::Info kInfo{
       "sink.null", "Nothing",
       "Takes audio and forgets it. With pace real-time it takes it at its rate, as a sound card "
-      "would, from the first frame on: every 10 ms what is due by then. Frames that are missing "
-      "are counted and not waited for, so it never falls behind the clock."};
+      "would: it begins when 20 ms are there, and takes every 10 ms what is due by then. Frames "
+      "that "
+      "are missing are counted and not waited for, so it never falls behind the clock."};
   enum Parameter : uint32_t { kPace };
   static constexpr sluice_parameter kParameters[] = {sluice::choice(
       "pace", kPaces, 0, "free: as fast as it comes. real-time: at the rate of the audio.")};
@@ -33,7 +35,9 @@ class SinkNull : public sluice::Threaded<SinkNull> {
   void prepare(sluice::Setup& setup) {
     rate_hz_ = setup.rate_hz();
     period_frames_ = std::max(rate_hz_ / kPeriodsPerSecond, 1u);
-    if (choice(kPace) != 0) setup.port(kIn).max_block_frames = period_frames_;
+    if (choice(kPace) == 0) return;
+    setup.port(kIn).max_block_frames = period_frames_;
+    setup.port(kIn).target_ms = 1000.0 * kBufferedPeriods / kPeriodsPerSecond;
   }
 
   void run() {
@@ -55,7 +59,7 @@ class SinkNull : public sluice::Threaded<SinkNull> {
   }
 
   void run_real_time() {
-    if (wait(on_input(kIn)) != SLUICE_OK) return;
+    if (wait(on_input(kIn, kBufferedPeriods * period_frames_)) != SLUICE_OK) return;
     const int64_t start_ns = now_ns();
     bool is_starving = false;
     for (uint64_t due = period_frames_;; due += period_frames_) {
