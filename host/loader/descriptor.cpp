@@ -30,9 +30,9 @@ template <>
 constexpr std::size_t kLeastBytes<sluice_format_offer> = SLUICE_END_OF(sluice_format_offer,
                                                                        rate_hz_maximum);
 template <>
-constexpr std::size_t kLeastBytes<sluice_parameter> = SLUICE_END_OF(sluice_parameter, claim);
+constexpr std::size_t kLeastBytes<sluice_parameter> = SLUICE_END_OF(sluice_parameter, claim_when);
 template <>
-constexpr std::size_t kLeastBytes<sluice_statistic> = SLUICE_END_OF(sluice_statistic, description);
+constexpr std::size_t kLeastBytes<sluice_statistic> = SLUICE_END_OF(sluice_statistic, against);
 #undef SLUICE_END_OF
 
 template <typename Struct>

@@ -200,12 +200,33 @@ class Checker {
       defect("only a text can be a path.");
     }
     if ((parameter.flags & kPaths) == kPaths) defect("it is both an input and an output path.");
-    if (parameter.claim != nullptr && *parameter.claim == '\0') {
-      defect("its claim is empty; it must be a name or null.");
-    }
+    check_claim(parameter);
     if (parameter.kind != SLUICE_CHOICE && parameter.choice_count > 0) {
       defect("it has choices, but is no choice.");
     }
+  }
+
+  void check_claim(const sluice_parameter& parameter) {
+    if (parameter.claim != nullptr && *parameter.claim == '\0') {
+      defect("its claim is empty; it must be a name or null.");
+    }
+    if (parameter.claim_when == nullptr) return;
+    const std::string_view when = parameter.claim_when;
+    const std::string_view key = when.substr(0, when.find('='));
+    for (std::size_t i = 0; i < record_.parameters.size() && key != when; ++i) {
+      const sluice_parameter& other = record_.parameters[i];
+      if (&other == &parameter || key != other.key) continue;
+      const std::string_view value = when.substr(key.size() + 1);
+      const auto& choices = record_.choices[i];
+      if (other.kind != SLUICE_CHOICE ||
+          std::find(choices.begin(), choices.end(), value) != choices.end()) {
+        return;
+      }
+    }
+    defect(
+        fmt::format("its claim_when \"{}\" must be another parameter's key, = and one of its "
+                    "values.",
+                    support::printable(when, 128)));
   }
 
   void check_value(const sluice_parameter& parameter, const std::vector<const char*>& choices) {
@@ -282,16 +303,21 @@ class Checker {
       check_enum(statistic.kind, SLUICE_GAUGE, "kind");
       check_text(statistic.unit, "unit");
       check_text(statistic.description, "description");
+      if (statistic.against != nullptr && !has_parameter(statistic.against)) {
+        defect(fmt::format("it is measured against {}, which is no parameter of the type.",
+                           support::printable(statistic.against, kMostKeyBytes)));
+      }
     }
+  }
+
+  bool has_parameter(std::string_view key) const {
+    return std::any_of(record_.parameters.begin(), record_.parameters.end(),
+                       [&](const sluice_parameter& parameter) { return parameter.key == key; });
   }
 
   // What the host relies on when it forwards marks through a type or inserts it by itself.
   void check_adapting() {
     const sluice_type& type = record_.data;
-    const auto has_parameter = [&](std::string_view key) {
-      return std::any_of(record_.parameters.begin(), record_.parameters.end(),
-                         [&](const sluice_parameter& parameter) { return parameter.key == key; });
-    };
     const auto check = [&](uint32_t flag, std::string_view name, std::string_view key) {
       if ((type.flags & flag) == 0 || has_parameter(key)) return;
       defect(fmt::format("{} needs a parameter named {}.", name, key));

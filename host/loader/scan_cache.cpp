@@ -44,6 +44,10 @@ class Writer {
     number(static_cast<uint32_t>(value.size()));
     bytes_ += value;
   }
+  void optional_text(const char* value) {
+    number(uint8_t{value != nullptr});
+    if (value != nullptr) text(value);
+  }
   std::string take() { return std::move(bytes_); }
 
  private:
@@ -122,10 +126,8 @@ void write_type(Writer& out, const Type& type) {
     out.text(parameter.default_text);
     out.number(parameter.choice_count);
     for (const char* const choice : choices(parameter)) out.text(choice);
-    out.number(uint8_t{parameter.claim != nullptr});
-    if (parameter.claim != nullptr) out.text(parameter.claim);
-    out.number(uint8_t{parameter.claim_when != nullptr});
-    if (parameter.claim_when != nullptr) out.text(parameter.claim_when);
+    out.optional_text(parameter.claim);
+    out.optional_text(parameter.claim_when);
   }
   out.number(data.statistic_count);
   for (const sluice_statistic& statistic : type.statistics()) {
@@ -133,13 +135,15 @@ void write_type(Writer& out, const Type& type) {
     out.text(statistic.key);
     out.text(statistic.unit);
     out.text(statistic.description);
-    out.number(uint8_t{statistic.against != nullptr});
-    if (statistic.against != nullptr) out.text(statistic.against);
+    out.optional_text(statistic.against);
   }
 }
 
 void read_type(Reader& in, TypeRecord& record) {
   const auto text = [&]() -> const char* { return record.strings.emplace_back(in.text()).c_str(); };
+  const auto optional_text = [&]() -> const char* {
+    return in.number<uint8_t>() != 0 ? text() : nullptr;
+  };
   sluice_type& type = record.data;
   type.struct_size = sizeof(type);
   type.execution = in.number<uint32_t>();
@@ -185,8 +189,8 @@ void read_type(Reader& in, TypeRecord& record) {
     std::vector<const char*>& parameter_choices = record.choices.emplace_back();
     const uint32_t choice_count = in.count(kMostElements);
     for (uint32_t j = 0; j < choice_count && in.is_ok(); ++j) parameter_choices.push_back(text());
-    if (in.number<uint8_t>() != 0) parameter.claim = text();
-    if (in.number<uint8_t>() != 0) parameter.claim_when = text();
+    parameter.claim = optional_text();
+    parameter.claim_when = optional_text();
   }
   const uint32_t statistic_count = in.count(kMostElements);
   for (uint32_t i = 0; i < statistic_count && in.is_ok(); ++i) {
@@ -196,7 +200,7 @@ void read_type(Reader& in, TypeRecord& record) {
     statistic.key = text();
     statistic.unit = text();
     statistic.description = text();
-    if (in.number<uint8_t>() != 0) statistic.against = text();
+    statistic.against = optional_text();
   }
   record.link();
 }

@@ -39,8 +39,7 @@
 
 namespace sluice {
 
-// Why a call failed: a class of error and one sentence that says what to do. Empty: a call of the
-// host has already said it.
+// Why a call failed: a class of error and one sentence that says what to do.
 struct Failure {
   sluice_result result;
   std::string sentence;
