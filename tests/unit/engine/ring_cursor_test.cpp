@@ -64,6 +64,26 @@ TEST_F(CursorTest, Lagging_skip_cursor_is_moved_to_newest_less_target_and_told) 
   EXPECT_EQ(cursor.begin_read(1000).lost_frames, 0U);
 }
 
+TEST_F(CursorTest, Skip_cursor_loses_nothing_while_a_waiting_one_stops_the_writer_anyway) {
+  Cursor waits;
+  Cursor skips;
+  ASSERT_EQ(waits.attach_behind(*ring_, 0, CursorPolicy::kWait), AttachStatus::kAttached);
+  ASSERT_EQ(skips.attach_behind(*ring_, 0, CursorPolicy::kSkip), AttachStatus::kAttached);
+  ASSERT_TRUE(write_payload(*ring_, capacity_));
+  // A file's writer keeps the ring full in front of its pacer.
+  for (int block = 0; block < 50; ++block) {
+    EXPECT_FALSE(write_payload(*ring_, 480));
+    EXPECT_EQ(read_payload(skips, 20), 20U);
+    EXPECT_EQ(read_payload(waits, 20), 20U);
+  }
+  EXPECT_EQ(skips.lost(), 0U);
+  EXPECT_EQ(read_payload(waits, 100), 100U);
+  EXPECT_FALSE(write_payload(*ring_, 480));
+  EXPECT_GT(skips.position(), 1100U) << "it lags and is all that is in the way";
+  const std::uint64_t received = 1000 + read_payload(skips, capacity_);
+  EXPECT_EQ(received + skips.lost(), ring_->written());
+}
+
 TEST_F(CursorTest, Pinned_skip_cursor_is_not_overwritten_and_blocks_by_name) {
   Cursor cursor;
   ASSERT_EQ(cursor.attach_behind(*ring_, 0, CursorPolicy::kSkip), AttachStatus::kAttached);

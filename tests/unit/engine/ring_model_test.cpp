@@ -38,17 +38,19 @@ class Model {
   // How many of `want` frames may be written, having moved on whom one may.
   std::uint64_t grant(std::uint64_t want, bool live) {
     want = std::min(want, capacity_);
-    const std::uint64_t needed = written() + want;
-    std::uint64_t limit = needed;
+    const auto may_move = [live](const Reader& it) {
+      return live && it.policy == CursorPolicy::kSkip && it.held == 0;
+    };
+    std::uint64_t limit = written() + want;
+    for (const Reader& it : readers_) {
+      if (it.attached && !may_move(it)) limit = std::min(limit, it.position + capacity_);
+    }
     for (Reader& it : readers_) {
-      if (!it.attached || it.position + capacity_ >= needed) continue;
-      if (live && it.policy == CursorPolicy::kSkip && it.held == 0) {
-        const std::uint64_t to =
-            std::max(written() - std::min(written(), it.target), needed - capacity_);
-        it.lost += to - it.position;
-        it.position = to;
-      }
-      limit = std::min(limit, it.position + capacity_);
+      if (!it.attached || it.position + capacity_ >= limit) continue;
+      const std::uint64_t to =
+          std::max(written() - std::min(written(), it.target), limit - capacity_);
+      it.lost += to - it.position;
+      it.position = to;
     }
     return contiguous(written(), limit - written());
   }

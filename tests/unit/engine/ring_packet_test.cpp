@@ -148,6 +148,22 @@ TEST(PacketRingTest, Lagging_skip_cursor_loses_whole_packets_counted) {
   cursor.end_read(static_cast<std::uint32_t>(packets.size()));
 }
 
+TEST(PacketRingTest, Reservation_that_fails_takes_nothing_from_a_skip_cursor) {
+  const auto ring = make_packets(64, 16 * 1024);
+  PacketCursor waits;
+  PacketCursor skips;
+  ASSERT_EQ(waits.attach_behind(*ring, 0, CursorPolicy::kWait), AttachStatus::kAttached);
+  ASSERT_EQ(skips.attach_behind(*ring, 0, CursorPolicy::kSkip), AttachStatus::kAttached);
+  std::uint64_t written = 0;
+  while (write_packet(*ring, written, 1000)) ++written;
+  EXPECT_FALSE(waits.begin_read(2).empty());
+  waits.end_read(2);
+  EXPECT_FALSE(write_packet(*ring, written, 3000)) << "room for two of the three it takes";
+  EXPECT_EQ(skips.position(), 0U);
+  EXPECT_TRUE(write_packet(*ring, written, 1000));
+  EXPECT_EQ(skips.position(), written) << "now it helped";
+}
+
 TEST(PacketRingTest, Request_that_can_never_fit_is_refused) {
   const auto ring = make_packets(64, 4096);
   EXPECT_NE(ring->reserve(4096).data(), nullptr);

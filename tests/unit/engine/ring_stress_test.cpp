@@ -132,21 +132,21 @@ void run_crowd(std::uint32_t frame_bytes, std::uint64_t frames, std::uint64_t se
 TEST(RingStressTest, Two_waiting_and_two_slow_skipping_readers_get_or_count_every_frame) {
   const std::uint64_t seed = printed_seed();
   for (const std::uint32_t frame_bytes : {1U, 3U, 8U, 24U}) {
-    run_crowd(frame_bytes, repetitions(5'000'000, 10), seed);
+    run_crowd(frame_bytes, repetitions(5'000'000, 20), seed);
   }
 }
 
 TEST(RingStressTest, Every_frame_size_gets_or_counts_every_frame) {
   const std::uint64_t seed = printed_seed();
   for (std::uint32_t frame_bytes = 1; frame_bytes <= 64; ++frame_bytes) {
-    run_crowd(frame_bytes, repetitions(1'000'000, 50), seed + frame_bytes * 16);
+    run_crowd(frame_bytes, repetitions(1'000'000, 100), seed + frame_bytes * 16);
   }
 }
 
 // A live writer that never waits: what it could not write is silence of exactly that length.
 TEST(RingStressTest, Live_writer_drops_its_newest_and_stream_time_goes_on) {
   const std::uint64_t seed = printed_seed();
-  const std::uint64_t frames = repetitions(20'000'000, 10);
+  const std::uint64_t frames = repetitions(20'000'000, 20);
   constexpr std::uint32_t kFrameBytes = 8;
   const auto ring = make_ring(kFrameBytes, 512);
   Cursor waits;
@@ -205,7 +205,7 @@ TEST(RingStressTest, Live_writer_drops_its_newest_and_stream_time_goes_on) {
 // 10 million attaches with SLUICE_STRESS=full.
 TEST(RingStressTest, Attach_and_detach_under_a_running_writer_never_read_overwritten_frames) {
   const std::uint64_t seed = printed_seed();
-  const std::uint64_t attaches = repetitions(10'000'000, 25);
+  const std::uint64_t attaches = repetitions(10'000'000, 50);
   constexpr std::uint32_t kFrameBytes = 8;
   constexpr int kThreads = 2;
   const auto ring = make_ring(kFrameBytes, 512);
