@@ -33,7 +33,7 @@ function(sluice_add_test name)
   add_dependencies(${name} ${bad_plugins})
   gtest_discover_tests(
     ${name}
-    DISCOVERY_MODE PRE_TEST
+    NO_PRETTY_VALUES DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
     TEST_PREFIX "${name}."
     PROPERTIES TIMEOUT ${arg_TIMEOUT_S})
