@@ -49,34 +49,48 @@ class SinkNull : public sluice::Threaded<SinkNull> {
   }
 
  private:
-  void run_free() {
-    while (wait(on_input(kIn)) == SLUICE_OK) {
-      const sluice_read_span span = begin_read(kIn, std::numeric_limits<uint32_t>::max());
+  struct Taken {
+    uint32_t frames = 0;
+    uint32_t flags = 0;  // SLUICE_INPUT_* of what was there last
+  };
+
+  Taken take(uint32_t maximum) {
+    Taken taken;
+    for (uint32_t offered = 1; taken.frames < maximum && offered > 0; taken.frames += offered) {
+      const sluice_read_span span = begin_read(kIn, maximum - taken.frames);
       end_read(kIn, span.frames);
-      add(kFrames, span.frames);
-      if (span.frames == 0 && (span.flags & SLUICE_INPUT_ENDED)) return;
+      offered = span.frames;
+      taken.flags = span.flags;
+    }
+    add(kFrames, taken.frames);
+    return taken;
+  }
+
+  void run_free() {
+    constexpr uint32_t kAll = std::numeric_limits<uint32_t>::max();
+    while (wait(on_input(kIn)) == SLUICE_OK) {
+      if (take(kAll).flags & SLUICE_INPUT_ENDED) return;
     }
   }
 
   void run_real_time() {
     if (wait(on_input(kIn, kBufferedPeriods * period_frames_)) != SLUICE_OK) return;
     const int64_t start_ns = now_ns();
-    bool is_starving = false;
+    bool was_starving = false;
     for (uint64_t due = period_frames_;; due += period_frames_) {
       const int64_t deadline_ns = start_ns + sluice::ns_of_frames(due, rate_hz_);
       if (sleep_until(deadline_ns) != SLUICE_ERROR_TIMEOUT) return;
-      const sluice_read_span span = begin_read(kIn, period_frames_);
-      end_read(kIn, span.frames);
-      add(kFrames, span.frames);
-      if (span.flags & SLUICE_INPUT_ENDED && span.frames < period_frames_) return;
+      const auto [frames, flags] = take(period_frames_);
+      const bool is_short = frames < period_frames_;
+      if (is_short && (flags & SLUICE_INPUT_ENDED)) return;
       // Deliberate silence is nobody's fault.
-      const bool starves = span.frames < period_frames_ && !(span.flags & SLUICE_INPUT_IDLE);
-      if (starves) add(kUnderrunFrames, period_frames_ - span.frames);
-      if (starves && !is_starving) {
+      const bool is_starving = is_short && !(flags & SLUICE_INPUT_IDLE);
+      if (is_starving) add(kUnderrunFrames, period_frames_ - frames);
+      if (is_starving && !was_starving) {
         add(kUnderruns);
         tell_upstream(kIn, SLUICE_UPSTREAM_STARVED);
       }
-      is_starving = starves;
+      was_starving = is_starving;
     }
   }
 

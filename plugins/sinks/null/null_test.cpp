@@ -39,7 +39,7 @@ TEST(SinkNull, Free_takes_everything_at_once_and_ends_with_its_input) {
 }
 
 TEST(SinkNull, RealTime_hour_takes_exactly_its_rate) {
-  for (const uint32_t rate_hz : {44100u, 48000u, 11025u}) {
+  for (const uint32_t rate_hz : {44100u, 11025u}) {
     WorkerDriver node("sink.null");
     node.set("pace", "real-time");
     EXPECT_EQ(node.describe()->clock, static_cast<uint32_t>(SLUICE_CLOCK_MONOTONIC));
