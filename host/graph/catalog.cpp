@@ -108,14 +108,14 @@ Status Catalog::add(NodeType type) {
     return contradiction(type, "has an id that is not of the form \"filter.gate\"");
   }
   if (const NodeType* other = find(type.id)) {
-    return contradiction(type, "is there already" +
-                                   (other->plugin.empty() ? "" : ", from " + other->plugin));
+    return contradiction(
+        type, "is there already" + (other->plugin.empty() ? "" : ", from " + other->plugin));
   }
   std::set<std::pair<PortDirection, std::string_view>> ports;
   for (const Port& port : type.ports) {
     if (!is_key(port.key)) {
-      return contradiction(type, "has a port \"" + port.key +
-                                     "\" whose key is not made of a-z, 0-9 and _");
+      return contradiction(
+          type, "has a port \"" + port.key + "\" whose key is not made of a-z, 0-9 and _");
     }
     if (!ports.emplace(port.direction, port.key).second) {
       return contradiction(type, "has two ports \"" + port.key + "\"");
@@ -131,13 +131,13 @@ Status Catalog::add(NodeType type) {
   for (const Claim& claim : type.claims) {
     for (const Claim::Part& part : claim.parts) {
       if (!keys.contains(part.parameter)) {
-        return contradiction(type, "claims by a parameter \"" + part.parameter +
-                                       "\" that it does not have");
+        return contradiction(
+            type, "claims by a parameter \"" + part.parameter + "\" that it does not have");
       }
     }
     if (!claim.when_parameter.empty() && !keys.contains(claim.when_parameter)) {
-      return contradiction(type, "claims by a parameter \"" + claim.when_parameter +
-                                     "\" that it does not have");
+      return contradiction(
+          type, "claims by a parameter \"" + claim.when_parameter + "\" that it does not have");
     }
   }
   const auto place =

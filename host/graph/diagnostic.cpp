@@ -5,8 +5,7 @@
 namespace sluice::graph {
 
 std::string to_text(const Location& at) {
-  std::string text =
-      at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+  std::string text = at.file + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
   if (!at.pointer.empty()) text += ": " + at.pointer;
   return text;
 }

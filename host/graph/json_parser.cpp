@@ -18,13 +18,11 @@ constexpr std::string_view kNumberHelp = "; write numbers like 48000, -6.5 or 1e
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
+bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 bool is_word(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         c == '.' || c == '+' || c == '-' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' ||
+         c == '+' || c == '-' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
 }
 
 bool begins_value(char c) {
@@ -93,14 +91,14 @@ bool JsonParser::parse() {
   if (!blanks(JsonText::kNone)) return false;
   if (at_end()) return true;
   return fail(at_, JsonText::kNone,
-              character_name(json_, at_) + " follows the end of the document; remove it, or "
-              "what closes the document too early");
+              character_name(json_, at_) +
+                  " follows the end of the document; remove it, or "
+                  "what closes the document too early");
 }
 
 bool JsonParser::readable() {
   if (json_.size() > kMaximumFileBytes) {
-    return fail(0, JsonText::kNone,
-                "this is larger than 16 MiB, the most a graph file may have");
+    return fail(0, JsonText::kNone, "this is larger than 16 MiB, the most a graph file may have");
   }
   if (json_.starts_with("\xFF\xFE") || json_.starts_with("\xFE\xFF")) {
     return fail(0, JsonText::kNone, "this is UTF-16; save it as UTF-8");
@@ -128,8 +126,7 @@ bool JsonParser::countable() {
       }
     } else if (c == '[' || c == '{' || c == ',') {
       if (++count > kMaximumValues) {
-        return fail(at, JsonText::kNone,
-                    std::string(kTooManyValues));
+        return fail(at, JsonText::kNone, std::string(kTooManyValues));
       }
     }
     ++at;
@@ -213,9 +210,9 @@ bool JsonParser::separator(std::uint32_t index, char closing, bool& more) {
     if (!blanks(index)) return false;
     if (at_end()) return unclosed(index);
     if (here() == closing) {
-      complain(comma, index,
-               std::string("this is a trailing comma; remove it, nothing follows before ") +
-                   closing);
+      complain(
+          comma, index,
+          std::string("this is a trailing comma; remove it, nothing follows before ") + closing);
       ++at_;
       more = false;
     }
@@ -226,9 +223,9 @@ bool JsonParser::separator(std::uint32_t index, char closing, bool& more) {
     complain(after_child, index, "a comma is missing here");
     return true;
   }
-  return fail(at_, index,
-              std::string("a comma or ") + closing + " must stand here, not " +
-                  character_name(json_, at_));
+  return fail(
+      at_, index,
+      std::string("a comma or ") + closing + " must stand here, not " + character_name(json_, at_));
 }
 
 bool JsonParser::object(std::uint32_t index, int depth) {
@@ -270,8 +267,7 @@ bool JsonParser::member(std::uint32_t index, std::uint32_t ordinal, int depth) {
   if (!blanks(index)) return false;
   if (at_end()) return unclosed(index);
   if (here() != ':') {
-    return fail(at_, index,
-                "a colon must stand between " + key() + " and its value");
+    return fail(at_, index, "a colon must stand between " + key() + " and its value");
   }
   ++at_;
   if (!blanks(index)) return false;
@@ -412,15 +408,17 @@ bool JsonParser::number(std::uint32_t index) {
     std::int64_t whole = 0;
     if (std::from_chars(token.data(), end, whole).ec != std::errc()) {
       return fail(at_, index,
-                  shown(token) + " is out of range; whole numbers go from -9223372036854775808 to "
-                                 "9223372036854775807");
+                  shown(token) +
+                      " is out of range; whole numbers go from -9223372036854775808 to "
+                      "9223372036854775807");
     }
   } else {
     double number = 0;
     if (std::from_chars(token.data(), end, number).ec != std::errc()) {
       return fail(at_, index,
-                  shown(token) + " is out of range; numbers go from 2.3e-308 to 1.7e308 and the "
-                                 "same below zero");
+                  shown(token) +
+                      " is out of range; numbers go from 2.3e-308 to 1.7e308 and the "
+                      "same below zero");
     }
   }
   at_ += token.size();

@@ -84,18 +84,6 @@ std::size_t Json::key_begin() const {
 Location Json::at() const { return source().locate(begin(), pointer()); }
 Location Json::key_at() const { return source().locate(key_begin(), pointer()); }
 
-std::size_t Json::offset_of(std::size_t index) const {
-  const std::string_view json = source().text();
-  std::size_t at = begin() + 1;
-  std::string decoded;
-  while (json[at] != '"') {
-    const std::size_t unit = at;
-    decode_unit(json, at, decoded);
-    if (decoded.size() > index) return unit;
-  }
-  return at;
-}
-
 std::string Json::key() const { return decode_text(source().text(), key_begin()); }
 std::string Json::text() const { return decode_text(source().text(), begin()); }
 
@@ -166,9 +154,9 @@ std::string JsonText::pointer(std::uint32_t index) const {
   std::string pointer;
   for (auto step = path.rbegin(); step != path.rend(); ++step) {
     const Node& node = nodes_[*step];
-    pointer = pointer_to(pointer, node.key_begin == kNone
-                                      ? std::to_string(node.ordinal)
-                                      : decode_text(source_.text(), node.key_begin));
+    pointer =
+        pointer_to(pointer, node.key_begin == kNone ? std::to_string(node.ordinal)
+                                                    : decode_text(source_.text(), node.key_begin));
   }
   return pointer;
 }
@@ -207,6 +195,17 @@ std::string decode_text(std::string_view json, std::size_t begin) {
   std::string text;
   for (std::size_t at = begin + 1; json[at] != '"';) decode_unit(json, at, text);
   return text;
+}
+
+std::size_t offset_in_text(std::string_view json, std::size_t begin, std::size_t index) {
+  std::size_t at = begin + 1;
+  std::string decoded;
+  while (json[at] != '"') {
+    const std::size_t unit = at;
+    decode_unit(json, at, decoded);
+    if (decoded.size() > index) return unit;
+  }
+  return at;
 }
 
 std::size_t skip_blanks(std::string_view json, std::size_t at) {

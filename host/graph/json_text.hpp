@@ -1,9 +1,9 @@
 // JSON with comments, read so that every value knows where it stands. [control]
 //
-// RFC 8259, plus // and /* */ comments. Refused beyond that: a key twice in one object, numbers that
-// neither a 64-bit whole number nor a double can hold, NUL in texts, nesting past kMaximumNesting,
-// more than kMaximumValues values. Reads on after a trailing or missing comma and after a second
-// key, so that those and all that is wrong with the content are reported together.
+// RFC 8259, plus // and /* */ comments. Refused beyond that: a key twice in one object, numbers
+// that neither a 64-bit whole number nor a double can hold, NUL in texts, nesting past
+// kMaximumNesting, more than kMaximumValues values. Reads on after a trailing or missing comma and
+// after a second key, so that those and all that is wrong with the content are reported together.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +38,6 @@ class Json {
   std::size_t begin() const;
   std::size_t end() const;        // one past its last byte
   std::size_t key_begin() const;  // a member's opening quote; else begin()
-  // Where in the source the byte `index` of text() was written. A text's end is its closing quote.
-  std::size_t offset_of(std::size_t index) const;
 
   std::string key() const;   // of a member
   std::string text() const;  // of a text, without escapes
@@ -96,6 +94,9 @@ class JsonText {
 
 // Decodes the text whose opening quote is at `begin` of well-formed JSON.
 std::string decode_text(std::string_view json, std::size_t begin);
+
+// Where byte `index` of that text is written; its end is the closing quote.
+std::size_t offset_in_text(std::string_view json, std::size_t begin, std::size_t index);
 
 // The end of the blanks and comments that begin at `at`. An open comment ends at the text's end.
 std::size_t skip_blanks(std::string_view json, std::size_t at);

@@ -48,8 +48,7 @@ std::string nearest_name(std::string_view name, const std::vector<std::string_vi
   std::size_t best_distance = kMaximumEdits + 1;
   for (const std::string_view candidate : candidates) {
     if (candidate.size() > kMaximumNameBytes) continue;
-    const std::size_t limit =
-        std::min(kMaximumEdits, std::max(name.size(), candidate.size()) / 3);
+    const std::size_t limit = std::min(kMaximumEdits, std::max(name.size(), candidate.size()) / 3);
     const std::size_t distance = edit_distance(name, candidate, limit);
     if (distance <= limit && distance < best_distance) {
       best = candidate;

@@ -86,8 +86,8 @@ Result<ParameterValue> check_list(const Parameter& parameter, const Value& value
   if (!value.is_array()) return refuse(parameter, value);
   for (const Value& element : value.elements()) {
     if (element.is_number()) continue;
-    return Error{ErrorCode::kInvalid, "must be " + kind_name(parameter) + " only" +
-                                          seen(parameter, element)};
+    return Error{ErrorCode::kInvalid,
+                 "must be " + kind_name(parameter) + " only" + seen(parameter, element)};
   }
   std::vector<double> numbers;
   auto count = append_numbers(parameter, value, "", numbers);
@@ -113,10 +113,10 @@ Result<ParameterValue> check_matrix(const Parameter& parameter, const Value& val
     if (!count) return std::move(count).error();
     const std::size_t columns = value.elements().front().elements().size();
     if (*count != columns) {
-      return Error{ErrorCode::kInvalid,
-                   "must have rows of equal length; row " + std::to_string(matrix.rows) + " has " +
-                       std::to_string(*count) + " numbers, the first has " +
-                       std::to_string(columns)};
+      return Error{ErrorCode::kInvalid, "must have rows of equal length; row " +
+                                            std::to_string(matrix.rows) + " has " +
+                                            std::to_string(*count) + " numbers, the first has " +
+                                            std::to_string(columns)};
     }
   }
   return ParameterValue(std::move(matrix));

@@ -14,8 +14,8 @@ std::string shown(std::string_view text) {
     const std::size_t length = utf8_length(text, at);
     at += length == 0 ? 1 : length;
   }
-  if (at == text.size()) return quoted(text);
-  std::string cut = quoted(text.substr(0, at));
+  if (at == text.size()) return quote_json(text);
+  std::string cut = quote_json(text.substr(0, at));
   cut.insert(cut.size() - 1, "...");
   return cut;
 }

@@ -35,8 +35,7 @@ void SourceText::index() {
 
 std::size_t SourceText::code_points_before(std::size_t offset) const {
   const std::size_t block = offset / kBlockBytes;
-  const std::string_view part =
-      text().substr(block * kBlockBytes, offset - block * kBlockBytes);
+  const std::string_view part = text().substr(block * kBlockBytes, offset - block * kBlockBytes);
   return blocks_[block].code_points +
          static_cast<std::size_t>(std::count_if(part.begin(), part.end(), begins_code_point));
 }

@@ -24,7 +24,7 @@ void write_line(std::string& out, const Value& value) {
   } else if (value.is_number()) {
     out += number_text(value.number());
   } else if (value.is_text()) {
-    out += quoted(value.text());
+    out += quote_json(value.text());
   } else if (value.is_array()) {
     out += '[';
     bool first = true;
@@ -40,7 +40,7 @@ void write_line(std::string& out, const Value& value) {
     for (const Member& member : value.members()) {
       if (!first) out += ", ";
       first = false;
-      out += quoted(member.key);
+      out += quote_json(member.key);
       out += ": ";
       write_line(out, member.value);
     }
@@ -73,7 +73,7 @@ void write_pretty(std::string& out, const Value& value, std::size_t level, std::
   } else {
     for (const Member& member : value.members()) {
       next();
-      const std::string key = quoted(member.key) + ": ";
+      const std::string key = quote_json(member.key) + ": ";
       out += key;
       write_pretty(out, member.value, level + 1, inner + count_code_points(key) + 1);
     }
@@ -185,7 +185,7 @@ std::string number_text(double number) {
   return std::string(begin, result.ptr);
 }
 
-std::string quoted(std::string_view text) {
+std::string quote_json(std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string out = "\"";
   std::size_t at = 0;

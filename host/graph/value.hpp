@@ -80,7 +80,7 @@ struct Member {
 std::string number_text(double number);
 
 // `text` with its quotes and escapes, as JSON wants it. Bytes that are not UTF-8 become U+FFFD.
-std::string quoted(std::string_view text);
+std::string quote_json(std::string_view text);
 
 // One line: {"a": 1, "b": [1, 2]}.
 std::string to_json(const Value& value);
