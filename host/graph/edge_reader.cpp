@@ -1,7 +1,6 @@
 #include "host/graph/edge_reader.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 
 #include "host/graph/nearest_name.hpp"
@@ -44,10 +43,21 @@ const NodeType* NodeIndex::type(std::string_view id) const {
 std::vector<Edge> EdgeReader::read(const RawEdge& raw) {
   std::deque<std::string> texts;
   std::vector<Stop> stops;
+  const std::size_t errors = report_.error_count();
+  std::vector<Edge> edges = read_chain(raw, texts, stops);
+  if (doubts_ != nullptr && report_.error_count() != errors) {
+    for (const Stop& stop : stops) doubts_->nodes.emplace(stop.node);
+  }
+  return edges;
+}
+
+std::vector<Edge> EdgeReader::read_chain(const RawEdge& raw, std::deque<std::string>& texts,
+                                         std::vector<Stop>& stops) {
   bool good = true;
   for (const RawValue& part : raw.texts) {
     const auto expanded = expander_.expand(part);
     if (!expanded) {
+      if (doubts_ != nullptr) doubts_->all = true;
       good = false;
       continue;
     }
@@ -127,6 +137,7 @@ bool EdgeReader::stop(const RawValue& raw, std::string_view text, std::size_t be
   if (!nodes_.contains(stop.node)) {
     std::string help = did_you_mean(stop.node, nodes_.ids());
     if (help.empty()) help = "; add it to \"nodes\"";
+    if (doubts_ != nullptr) doubts_->all = true;
     report_.error(stop.at, "there is no node " + shown(stop.node) + help);
     return false;
   }

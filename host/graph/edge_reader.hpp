@@ -1,6 +1,9 @@
 // Edges from what was written: "a -> b.in -> c". [control]
 #pragma once
 
+#include <deque>
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,10 +32,18 @@ class NodeIndex {
   std::vector<std::string_view> ids_;
 };
 
+// What edges that could not be read may have been meant to connect: nobody should complain that it
+// is not connected as well.
+struct EdgeDoubts {
+  std::set<std::string, std::less<>> nodes;
+  bool all = false;  // a node's name was unknown: it may have been any
+};
+
 class EdgeReader {
  public:
-  EdgeReader(const NodeIndex& nodes, Expander& expander, Report& report)
-      : nodes_(nodes), expander_(expander), report_(report) {}
+  // `doubts` may be null.
+  EdgeReader(const NodeIndex& nodes, Expander& expander, Report& report, EdgeDoubts* doubts)
+      : nodes_(nodes), expander_(expander), report_(report), doubts_(doubts) {}
 
   // The edges of a chain whose ends are sound; of the others the report says what is wrong. Where a
   // node's type is unknown its edges are left out silently.
@@ -55,11 +66,14 @@ class EdgeReader {
             std::vector<Stop>& stops);
   void find_ports(Stop& stop, bool ends_here, bool begins_here);
   std::string default_port(const Stop& stop, PortDirection direction);
+  std::vector<Edge> read_chain(const RawEdge& raw, std::deque<std::string>& texts,
+                               std::vector<Stop>& stops);
   void check_kinds(const Edge& edge, const NodeType& from, const NodeType& to);
 
   const NodeIndex& nodes_;
   Expander& expander_;
   Report& report_;
+  EdgeDoubts* doubts_;
 };
 
 }  // namespace sluice::graph

@@ -274,9 +274,9 @@ std::optional<Expanded> Expander::variable(const RawValue& raw, const std::strin
   }
   const auto found = variables_.find(name);
   if (found == variables_.end()) {
-    report_.error(raw.at_index(index), "there is no variable " + shown(name) +
-                                           did_you_mean(name, {names_.begin(), names_.end()}) +
-                                           " (define it in \"vars\" or with --var)");
+    std::string help = did_you_mean(name, {names_.begin(), names_.end()});
+    if (help.empty()) help = "; define it in \"vars\" or with --var";
+    report_.error(raw.at_index(index), "there is no variable " + shown(name) + help);
     return {};
   }
   Variable& variable = found->second;

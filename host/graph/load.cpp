@@ -71,7 +71,7 @@ RouteResult resolve_route(const Document& document, const Catalog& catalog,
                           std::string_view switch_id, std::string_view route,
                           const std::vector<std::pair<std::string, std::string>>& routes) {
   Lookup lookup(document, catalog);
-  RouteReader reader(lookup.nodes, lookup.expander, true, lookup.report);
+  RouteReader reader(lookup.nodes, lookup.expander, true, lookup.report, nullptr);
   Document changed = document;
   const auto take = [&](std::string_view id, std::string_view name) -> const Switch* {
     const auto at = std::find_if(changed.switches.begin(), changed.switches.end(),
@@ -127,7 +127,7 @@ support::Result<Edge> parse_edge(const Document& document, const Catalog& catalo
   raw.texts.back().value = ends;
   raw.texts.back().literal = true;
   const std::vector<Edge> edges =
-      EdgeReader(lookup.nodes, lookup.expander, lookup.report).read(raw);
+      EdgeReader(lookup.nodes, lookup.expander, lookup.report, nullptr).read(raw);
   if (lookup.report.has_errors() || edges.size() != 1) return first_error(lookup.report);
   return edges.front();
 }

@@ -68,7 +68,7 @@ Document Resolver::resolve(const std::filesystem::path& file, const std::filesys
   read_nodes();
   check_twice(document_, report_);
   check_circles(document_, report_);
-  check_inputs(document_, more_, index_, report_);
+  if (!doubts_.all) check_inputs(document_, more_, doubts_, index_, report_);
   check_claims(document_, index_, report_);
   expander_.warn_unused();
   return std::move(document_);
@@ -195,7 +195,7 @@ void Resolver::read_head(std::string default_name) {
 }
 
 void Resolver::read_edges() {
-  EdgeReader reader(index_, expander_, report_);
+  EdgeReader reader(index_, expander_, report_, &doubts_);
   for (const RawEdge& raw : raw_.edges) {
     for (Edge& edge : reader.read(raw)) document_.edges.push_back(std::move(edge));
   }

@@ -78,7 +78,8 @@ class Resolver {
   std::map<std::string, RawMember, std::less<>> chosen_;  // switch: its route
   std::map<Address, Setting> overrides_;
   std::vector<EdgeOverride> edge_overrides_;
-  std::set<Address> routed_;      // what some route sets
+  std::set<Address> routed_;  // what some route sets
+  EdgeDoubts doubts_;
   std::vector<Edge> more_;        // edges of "*" routes
   std::set<std::string> active_;  // nodes that an active edge reaches
 };

@@ -72,7 +72,7 @@ void Resolver::choose_routes() {
 }
 
 void Resolver::read_switches() {
-  RouteReader reader(index_, expander_, options_.check_files, report_);
+  RouteReader reader(index_, expander_, options_.check_files, report_, &doubts_);
   for (const RawSwitch& raw : raw_.switches) {
     Switch target;
     target.id = raw.id;
@@ -108,7 +108,7 @@ void Resolver::take_initial(Switch& target, const RawSwitch& raw) {
   if (const Route* route = target.find_route(*name)) {
     target.initial = *route;
   } else if (target.any != nullptr && !name->empty() && *name != kAnyRoute) {
-    RouteReader reader(index_, expander_, options_.check_files, report_);
+    RouteReader reader(index_, expander_, options_.check_files, report_, &doubts_);
     target.initial = reader.read(put_name(*target.any, *name));
   } else {
     const auto names = route_names(raw);
@@ -188,7 +188,7 @@ void Resolver::read_edge_option(const SettingKey& key, const RawValue& value) {
   ends.value = key.text.substr(0, colon);
   ends.at = key.at;
   ends.literal = true;
-  EdgeReader reader(index_, expander_, report_);
+  EdgeReader reader(index_, expander_, report_, &doubts_);
   const std::vector<Edge> edges = reader.read(raw);
   const auto expanded = expander_.expand(value);
   if (parameter == nullptr || edges.empty() || !expanded) return;

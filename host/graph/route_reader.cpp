@@ -71,7 +71,7 @@ Route RouteReader::read(const RawRoute& raw) {
   route.name = raw.name;
   route.at = raw.at;
   std::map<std::string, Location> seen;
-  EdgeReader edges(nodes_, expander_, report_);
+  EdgeReader edges(nodes_, expander_, report_, doubts_);
   for (const RawEdge& raw_edge : raw.edges) {
     for (Edge& edge : edges.read(raw_edge)) {
       const auto [first, fresh] = seen.emplace(edge.key(), edge.at);

@@ -23,8 +23,14 @@ struct RouteTemplate {
 
 class RouteReader {
  public:
-  RouteReader(const NodeIndex& nodes, Expander& expander, bool check_files, Report& report)
-      : nodes_(nodes), expander_(expander), check_files_(check_files), report_(report) {}
+  // `doubts` may be null.
+  RouteReader(const NodeIndex& nodes, Expander& expander, bool check_files, Report& report,
+              EdgeDoubts* doubts)
+      : nodes_(nodes),
+        expander_(expander),
+        check_files_(check_files),
+        report_(report),
+        doubts_(doubts) {}
 
   // `raw` with its name as ${route}. An edge that is there twice is reported.
   Route read(const RawRoute& raw);
@@ -37,6 +43,7 @@ class RouteReader {
   Expander& expander_;
   bool check_files_;
   Report& report_;
+  EdgeDoubts* doubts_;
 };
 
 // The route that `route_template` stands for when it is called `name`.

@@ -145,8 +145,8 @@ void check_circles(const Document& document, Report& report) {
   }
 }
 
-void check_inputs(const Document& document, const std::vector<Edge>& more, const NodeIndex& nodes,
-                  Report& report) {
+void check_inputs(const Document& document, const std::vector<Edge>& more, const EdgeDoubts& doubts,
+                  const NodeIndex& nodes, Report& report) {
   std::set<std::pair<std::string_view, std::string_view>> connected;
   std::set<std::string_view> reached;
   const auto note = [&](const std::vector<Edge>& edges) {
@@ -164,7 +164,7 @@ void check_inputs(const Document& document, const std::vector<Edge>& more, const
   }
   for (const Node& node : document.nodes) {
     const NodeType* type = nodes.type(node.id);
-    if (type == nullptr) continue;
+    if (type == nullptr || doubts.nodes.contains(node.id)) continue;
     bool complained = false;
     for (const Port& port : type->ports) {
       if (port.direction != PortDirection::kInput || port.optional) continue;

@@ -19,9 +19,9 @@ void check_circles(const std::vector<const Edge*>& edges, const std::string& whe
 void check_circles(const Document& document, Report& report);
 
 // Reports inputs that must be connected and never are, whatever route is taken. `more`: edges of
-// "*" routes. Warns of nodes that no edge reaches.
-void check_inputs(const Document& document, const std::vector<Edge>& more, const NodeIndex& nodes,
-                  Report& report);
+// "*" routes; `doubts.nodes` are passed over. Warns of nodes that no edge reaches.
+void check_inputs(const Document& document, const std::vector<Edge>& more, const EdgeDoubts& doubts,
+                  const NodeIndex& nodes, Report& report);
 
 // Reports edges that would exist twice: permanent and in a route, or in two switches.
 void check_twice(const Document& document, Report& report);

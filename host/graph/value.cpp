@@ -85,9 +85,18 @@ void write_pretty(std::string& out, const Value& value, std::size_t level, std::
 
 }  // namespace
 
+Value::Value(bool b) : data_(b) {}
+Value::Value(int number) : data_(std::int64_t{number}) {}
+Value::Value(std::int64_t number) : data_(number) {}
+Value::Value(double number) : data_(number) {}
+Value::Value(std::string text) : data_(std::move(text)) {}
+Value::Value(std::string_view text) : data_(std::string(text)) {}
+Value::Value(const char* text) : data_(std::string(text)) {}
+Value::Value(Array elements) : data_(std::move(elements)) {}
 Value::Value(Object members) : data_(std::move(members)) {}
 
 Value Value::object() { return Value(Object{}); }
+Value Value::array() { return Value(Array{}); }
 
 bool Value::boolean() const {
   assert(is_bool());
