@@ -12,6 +12,7 @@
 #include "host/support/audio_section.hpp"
 #include "host/support/log.hpp"
 #include "tests/support/engine_nodes.hpp"
+#include "tests/support/guarded_buffer.hpp"
 #include "tests/support/rt_guard.hpp"
 
 namespace sluice {
@@ -239,6 +240,44 @@ TEST_F(MisbehavingPlugins, Counts_beyond_the_offer_are_clamped_and_counted) {
   play();
   EXPECT_GT(bad.violations.load(), 0u);
   EXPECT_LE(collected_.frames, uint64_t{1} << 20U);
+}
+
+// Runs one block of `id` on buffers that end where nobody may write.
+void process_once(const sluice_type& type) {
+  constexpr uint32_t kBlock = 480;
+  sluice_host host{};
+  host.struct_size = sizeof(host);
+  sluice_node* node = nullptr;
+  ASSERT_EQ(type.functions->create(&host, &node), SLUICE_OK);
+  sluice_port_setup ports[2] = {};
+  for (sluice_port_setup& port : ports) {
+    port.struct_size = sizeof(port);
+    port.format = kStereo;
+  }
+  sluice_setup setup{sizeof(setup), SLUICE_MODE_OFFLINE, kBlock, 2, ports, 0};
+  ASSERT_EQ(type.functions->prepare(node, &setup), SLUICE_OK);
+  const auto* const passive =
+      static_cast<const sluice_passive*>(type.functions->get_interface(node, SLUICE_PASSIVE));
+  tests::GuardedBuffer<float> from(kBlock * 2);
+  tests::GuardedBuffer<float> to(kBlock * 2);
+  sluice_input in{};
+  in.struct_size = sizeof(in);
+  in.data = from.data();
+  in.frames = kBlock;
+  sluice_output out{};
+  out.struct_size = sizeof(out);
+  out.data = to.data();
+  out.frames = kBlock;
+  sluice_block block{sizeof(block), 1, 1, 0, &in, &out, nullptr};
+  EXPECT_EQ(passive->process(node, &block), uint32_t{SLUICE_STATUS_CONTINUE});
+  type.functions->release(node);
+  type.functions->destroy(node);
+}
+
+using MisbehavingPluginsDeathTest = MisbehavingPlugins;
+TEST_F(MisbehavingPluginsDeathTest, Writing_beyond_the_span_is_caught_by_a_guarded_buffer) {
+  process_once(type("bad.makes-nan"));
+  EXPECT_DEATH(process_once(type("bad.writes-beyond")), "");
 }
 
 TEST_F(MisbehavingPlugins, Not_a_number_travels_and_stops_nothing) {
