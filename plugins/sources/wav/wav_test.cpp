@@ -183,7 +183,7 @@ class SourceWavLoop : public SourceWav, public ::testing::WithParamInterface<uin
 
 TEST_P(SourceWavLoop, Region_of_any_length_repeats_without_a_gap) {
   // Shorter and longer than a block, in both ways of reading.
-  for (const double length_ms : {1.0, 10.0, 0.02, 333.0}) {
+  for (const double length_ms : {1.0, 10.0, 0.02, 0.25, 333.0}) {
     WorkerDriver node("source.wav");
     node.set("path", numbered_file(30000));
     node.set("start_ms", 10);  // frame 441
