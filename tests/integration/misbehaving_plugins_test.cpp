@@ -78,7 +78,7 @@ class MisbehavingPlugins : public ::testing::Test {
 
   // source -> bad -> sink, in virtual time.
   Node& build(const std::string& id) {
-    CollectingSink::collected = &collected_;
+    tests::collected = {};
     EngineOptions options;
     options.time = engine::TimeMode::kVirtual;
     options.log = &log_;
@@ -110,7 +110,7 @@ class MisbehavingPlugins : public ::testing::Test {
   LogOfNodes log_;
   Quiet quiet_;
   support::LogRedirect redirect_{quiet_};
-  Collected collected_;
+  Collected& collected_ = tests::collected[0];
   std::unique_ptr<Engine> engine_;
 };
 
