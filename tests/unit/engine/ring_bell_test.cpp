@@ -146,6 +146,10 @@ class PingPong {
     std::minstd_rand random(static_cast<unsigned>(side) + 1);
     for (std::uint64_t round = 0; round < rounds_ && !lost_.load(); ++round) {
       const std::uint64_t wanted = 2 * round + side;
+      // Mostly the answer comes while we look; going to sleep just then is what must be hit.
+      for (auto looks = random() % 256; looks != 0; --looks) {
+        if (turn_.load(std::memory_order_acquire) == wanted) break;
+      }
       while (turn_.load(std::memory_order_acquire) != wanted) {
         const auto ticket = in_poll ? mine.prepare_wait_descriptors() : mine.prepare_wait();
         if (turn_.load(std::memory_order_acquire) == wanted) {
@@ -160,10 +164,6 @@ class PingPong {
           return;
         }
       }
-      // Sometimes answer at once and sometimes a little later, so that all windows are hit.
-      for (auto spin = random() % 128; spin != 0; --spin) {
-        std::atomic_signal_fence(std::memory_order_seq_cst);
-      }
       turn_.store(wanted + 1, std::memory_order_release);
       theirs.ring_if_waiting();
     }
@@ -174,6 +174,69 @@ class PingPong {
   std::atomic<std::uint64_t> turn_{0};
   std::atomic<bool> lost_{false};
 };
+
+// Starts both threads of a round as nearly together as can be.
+class StartingLine {
+ public:
+  void meet(std::uint64_t round) {
+    arrived_.fetch_add(1);
+    for (int looks = 1; arrived_.load(std::memory_order_relaxed) < 2 * (round + 1); ++looks) {
+      if (looks % 4096 == 0) std::this_thread::yield();
+    }
+  }
+
+ private:
+  alignas(64) std::atomic<std::uint64_t> arrived_{0};
+};
+
+void delay(unsigned turns) {
+  for (; turns != 0; --turns) std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+// One thread rings just when the other goes to sleep. Without either of the two fences a round is
+// lost within the full count.
+bool ring_beside_going_to_sleep(std::uint64_t rounds, bool in_poll) {
+  Bell bell;
+  EXPECT_TRUE(bell.prepare_descriptors());
+  StartingLine line;
+  alignas(64) std::atomic<std::uint64_t> published{0};
+  alignas(64) std::atomic<bool> lost{false};
+  std::thread ringer([&] {
+    std::minstd_rand random(1);
+    for (std::uint64_t round = 0; round < rounds && !lost.load(); ++round) {
+      line.meet(round);
+      bell.ring_if_waiting();  // fetches the bell's line, so that looking is quicker than telling
+      delay(random() % 64);
+      published.store(round + 1, std::memory_order_release);
+      bell.ring_if_waiting();
+    }
+  });
+  std::minstd_rand random(2);
+  for (std::uint64_t round = 0; round < rounds && !lost.load(); ++round) {
+    line.meet(round);
+    delay(random() % 64);
+    while (published.load(std::memory_order_acquire) <= round) {
+      const auto ticket = in_poll ? bell.prepare_wait_descriptors() : bell.prepare_wait();
+      if (published.load(std::memory_order_acquire) > round) {
+        bell.cancel_wait();
+        break;
+      }
+      const Woken woken =
+          in_poll ? bell.wait_descriptors(ticket, {}, never_ns()) : bell.wait(ticket, never_ns());
+      if (woken == Woken::kRung) continue;
+      lost.store(true);
+      line.meet(round + 1);  // lets the ringer see it
+      break;
+    }
+  }
+  ringer.join();
+  return !lost.load();
+}
+
+TEST(BellTest, Ring_just_when_the_other_goes_to_sleep_is_not_lost) {
+  EXPECT_TRUE(ring_beside_going_to_sleep(test::repetitions(3'000'000, 30), false));
+  EXPECT_TRUE(ring_beside_going_to_sleep(test::repetitions(3'000'000, 30), true));
+}
 
 // A million rounds with SLUICE_STRESS=full.
 TEST(BellTest, Ping_pong_of_two_threads_loses_no_wake_up) {
