@@ -9,7 +9,9 @@
 #include <fstream>
 #include <map>
 #include <random>
+#include <sluice/sluice.hpp>
 
+#include "host/loader/descriptor.hpp"
 #include "host/loader/scan_cache.hpp"
 #include "host/support/log.hpp"
 #include "tests/support/sound_files.hpp"
@@ -132,6 +134,14 @@ TEST_F(RegistryTest, File_named_after_the_type_wins_over_an_earlier_folder) {
   const auto all = by_scan.all();
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0]->file(), named);
+}
+
+TEST_F(RegistryTest, First_file_by_name_wins_within_a_folder) {
+  for (const char* const name : {"m", "z", "a", "k"}) {
+    copy("newer_minor.so", std::string("a/") + name + ".so");
+  }
+  Registry registry(options({"a"}));
+  EXPECT_EQ((*registry.find("bad.newer"))->file().filename(), "a.so");
 }
 
 TEST_F(RegistryTest, Folder_named_twice_counts_once) {
@@ -302,6 +312,12 @@ TEST_F(RegistryTest, Damaged_cache_is_ignored_and_replaced) {
     content.assign(std::istreambuf_iterator<char>(in), {});
   }
   ASSERT_GT(content.size(), 1000u);
+  std::string believable = content;
+  believable.replace(believable.find("Breaks a promise."), 17, "Breaks a premise.");
+  std::ofstream(cache, std::ios::binary) << believable;
+  for (const Type* const type : Registry(options({"a"})).all()) {
+    EXPECT_EQ(type->description(), "Breaks a promise.");
+  }
   std::mt19937 random(1);
   for (int round = 0; round < 60; ++round) {
     std::string damaged = content;
@@ -333,6 +349,67 @@ TEST_F(RegistryTest, Cache_content_with_a_right_sum_and_wrong_data_is_ignored) {
     // Whatever is accepted can be walked through.
     if (decode_types(damaged, "/x.so", types)) encode_types(0, types);
   }
+}
+
+constexpr sluice_parameter make_port() {
+  sluice_parameter port = sluice::integer("port", "number", 0, 65535, 4953, "Where.");
+  port.claim = "tcp-port";
+  port.claim_when = "mode=listen";
+  return port;
+}
+
+// Has something in every member.
+class Rich final : public Filter<Rich> {
+ public:
+  static constexpr const char* kModes[] = {"listen", "connect"};
+  static constexpr Info kInfo{"test.rich", "Rich", "Has everything.", SLUICE_TYPE_HEAVY};
+  static constexpr sluice_parameter kParameters[] = {
+      make_port(), sluice::choice("mode", kModes, 1, "Which.", kLive),
+      sluice::text("host", "127.0.0.1", "Whom.", kSecret),
+      sluice::list("map", nullptr, -1.5, 63.25, "Order.")};
+  static constexpr sluice_statistic kStatistics[] = {
+      sluice::counter("sent", "frames", "Sent."),
+      sluice::gauge("level", nullptr, "Level.", "port")};
+  void filter(const float*, float*, uint32_t, uint32_t) {}
+};
+
+TEST_F(RegistryTest, Cache_content_keeps_every_member) {
+  TypeRecord record;
+  ASSERT_THAT(copy_type(&TypeOf<Rich>::kType, record), IsEmpty());
+  ASSERT_THAT(check_type(record, 0, true), IsEmpty());
+  const fs::path file = "/x.so";
+  const Type original(record.data, file);
+  const Type* const pointer = &original;
+  const std::string content = encode_types(0, std::span(&pointer, 1));
+  std::vector<const Type*> types;
+  ASSERT_TRUE(decode_types(content, file, types));
+  ASSERT_EQ(types.size(), 1u);
+  EXPECT_EQ(encode_types(0, types), content);
+  const Type& copy = *types[0];
+  EXPECT_EQ(copy.id(), "test.rich");
+  EXPECT_EQ(copy.name(), "Rich");
+  EXPECT_EQ(copy.description(), "Has everything.");
+  EXPECT_EQ(copy.file(), file);
+  EXPECT_TRUE(copy.has_flag(SLUICE_TYPE_HEAVY));
+  EXPECT_FALSE(copy.is_loaded());
+  const sluice_parameter& port = copy.parameters()[0];
+  EXPECT_EQ(port.maximum, 65535);
+  EXPECT_EQ(port.default_number, 4953);
+  EXPECT_STREQ(port.unit, "number");
+  EXPECT_STREQ(port.claim, "tcp-port");
+  EXPECT_STREQ(port.claim_when, "mode=listen");
+  EXPECT_THAT(choices(copy.parameters()[1]),
+              ElementsAre(::testing::StrEq("listen"), ::testing::StrEq("connect")));
+  EXPECT_EQ(copy.parameters()[1].flags, kLive);
+  EXPECT_STREQ(copy.parameters()[2].default_text, "127.0.0.1");
+  EXPECT_EQ(copy.parameters()[2].claim, nullptr);
+  EXPECT_EQ(copy.parameters()[3].minimum, -1.5);
+  EXPECT_EQ(offers(copy.ports()[0]).size(), 1u);
+  EXPECT_EQ(offers(copy.ports()[0])[0].rate_hz_maximum, SLUICE_MAX_RATE_HZ);
+  EXPECT_EQ(copy.ports()[1].flags, uint32_t{SLUICE_PORT_SAME_FORMAT});
+  EXPECT_EQ(copy.statistics()[0].kind, uint32_t{SLUICE_COUNTER});
+  EXPECT_EQ(copy.statistics()[0].against, nullptr);
+  EXPECT_STREQ(copy.statistics()[1].against, "port");
 }
 
 TEST_F(RegistryTest, Cache_that_cannot_be_written_does_no_harm) {
