@@ -34,8 +34,7 @@ inline constexpr double kMaximumLatencyBudgetMs = 600'000;
 struct NodeParameter {
   std::string key;
   ParameterValue value;
-  bool given = false;   // by the graph or the command line; otherwise the default
-  bool secret = false;  // never shown
+  bool given = false;  // by the graph or the command line; otherwise the default
   // Of the value if given, else of the node.
   Location at;
   // What a secret was written as ("${env:PASSWORD}"); empty if it stands there in clear.
@@ -86,8 +85,6 @@ struct Setting {
   std::string node;
   std::string parameter;
   ParameterValue value;
-  bool secret = false;        // never shown
-  std::string secret_source;  // as in NodeParameter
   Location at;
 };
 

@@ -6,7 +6,8 @@
 # What every plugin gets: hidden visibility and a version script, so that `sluice_entry` is the one
 # symbol it exports; all symbols bound when it is loaded (a missing one is an error then, not in the
 # middle of playing); no unique symbols under g++, which would let two plugins share state; an error
-# at link time for anything undefined.
+# at link time for anything undefined; -O3 in optimised builds, without which g++ 12 leaves loops over
+# samples scalar.
 #
 # The shared object is written to SLUICE_PLUGIN_OUTPUT_DIRECTORY where that is set, and otherwise to
 # the current binary folder. Names of all targets added so far: global property SLUICE_PLUGINS.
@@ -39,7 +40,9 @@ function(sluice_add_plugin stem)
                                              "${SLUICE_PLUGIN_OUTPUT_DIRECTORY}")
   endif()
   target_compile_features(${stem} PRIVATE cxx_std_20)
-  target_compile_options(${stem} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
+  target_compile_options(
+    ${stem} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>
+                    $<$<CONFIG:Release,RelWithDebInfo>:-O3>)
   target_link_libraries(${stem} PRIVATE Sluice::sdk ${arg_LIBRARIES})
   target_link_options(${stem} PRIVATE "LINKER:--version-script=${SLUICE_PLUGIN_VERSION_SCRIPT}"
                       "LINKER:-z,now" "LINKER:--as-needed")

@@ -10,12 +10,14 @@
 //   void describe(uint32_t port, const sluice_format* inputs, sluice_port_info& info)   [control]
 //   void prepare(sluice::Setup& setup)      [control]   allocate, open
 //   void release() noexcept                 [control]
-//   sluice_status process(sluice_block& block) noexcept          Passive  [audio]
-//   void filter(const float* in, float* out, uint32_t frames, uint32_t channels) noexcept  Filter
-//   [audio] void parameter(uint32_t index, double value) noexcept        Filter   [audio] void
-//   upstream(uint32_t code) noexcept                        Filter   [audio] void reset() noexcept
-//   Passive, Filter [audio] void run()                                                   Threaded
-//   [worker] void start(); void stop() noexcept                           Device   [control]
+//   sluice_status process(sluice_block& block) noexcept          Passive          [audio]
+//   void filter(const float* in, float* out,
+//               uint32_t frames, uint32_t channels) noexcept     Filter           [audio]
+//   void parameter(uint32_t index, double value) noexcept        Filter           [audio]
+//   void upstream(uint32_t code) noexcept                        Filter           [audio]
+//   void reset() noexcept                                        Passive, Filter  [audio]
+//   void run()                                                   Threaded         [worker]
+//   void start(); void stop() noexcept                           Device           [control]
 //
 // describe, prepare, run and start report trouble by throwing sluice::Failure with a sentence; no
 // exception leaves the plugin.
@@ -39,8 +41,7 @@
 
 namespace sluice {
 
-// Why a call failed: a class of error and one sentence that says what to do. Empty: a call of the
-// host has already said it.
+// Why a call failed: a class of error and one sentence that says what to do.
 struct Failure {
   sluice_result result;
   std::string sentence;
@@ -153,7 +154,9 @@ inline constexpr sluice_port kFilterPorts[] = {
 
 // A passive node with one f32 input and one f32 output of the same format that makes one frame of
 // each frame. T declares filter(); live parameters arrive through parameter() exactly at their
-// frame. `in` and `out` never overlap.
+// frame. `in` and `out` never overlap. A filter that is late says so in prepare, by
+// setup.port(1).latency_frames; behind the end of the input it is then fed so many frames of
+// silence, to hand out what it still holds.
 template <typename T>
 class Filter : public Passive<T> {
  public:
@@ -169,9 +172,10 @@ class Filter : public Passive<T> {
     float* to = static_cast<float*>(out.data);
     uint32_t done = 0;
     for (const sluice_event& event : std::span(block.events, block.event_count)) {
-      if (event.frame > done && event.frame <= frames) {
-        run(self, from, to, done, event.frame - done);
-        done = event.frame;
+      const uint32_t at = std::min(event.frame, frames);
+      if (at > done) {
+        run(self, from + samples(done), to + samples(done), at - done);
+        done = at;
       }
       if constexpr (requires { self.parameter(0u, 0.0); }) {
         if (event.kind == SLUICE_EVENT_PARAMETER) self.parameter(event.index, event.value);
@@ -180,20 +184,31 @@ class Filter : public Passive<T> {
         if (event.kind == SLUICE_EVENT_UPSTREAM) self.upstream(event.code);
       }
     }
-    if (done < frames) run(self, from, to, done, frames - done);
+    if (done < frames) run(self, from + samples(done), to + samples(done), frames - done);
     in.consumed = out.produced = frames;
-    if ((in.flags & SLUICE_INPUT_ENDED) && frames == in.frames) return SLUICE_STATUS_DRAINED;
-    return SLUICE_STATUS_CONTINUE;
+    if (!(in.flags & SLUICE_INPUT_ENDED) || frames < in.frames) return SLUICE_STATUS_CONTINUE;
+
+    static constexpr float kSilence[SLUICE_MAX_CHANNELS * 16] = {};
+    const auto most = static_cast<uint32_t>(std::size(kSilence)) / channels_;
+    while (tail_frames_ != 0 && out.produced < out.frames) {
+      const uint32_t part = std::min({tail_frames_, out.frames - out.produced, most});
+      run(self, kSilence, to + samples(out.produced), part);
+      out.produced += part;
+      tail_frames_ -= part;
+    }
+    return tail_frames_ == 0 ? SLUICE_STATUS_DRAINED : SLUICE_STATUS_NEED_ROOM;
   }
 
  private:
   template <typename U>
   friend struct TypeOf;
-  void run(T& self, const float* in, float* out, uint32_t first, uint32_t frames) noexcept {
-    const size_t at = size_t{first} * channels_;
-    self.filter(in + at, out + at, frames, channels_);
+  size_t samples(uint32_t frames) const { return size_t{frames} * channels_; }
+  void run(T& self, const float* in, float* out, uint32_t frames) noexcept {
+    self.filter(in, out, frames, channels_);
   }
   uint32_t channels_ = 1;
+  uint32_t latency_frames_ = 0;
+  uint32_t tail_frames_ = 0;  // of the latency, still to be handed out
 };
 
 // A node with a thread of its own. Its run() blocks in wait() alone and returns when wait() says

@@ -20,7 +20,7 @@ struct TypeOf {
       body();
       return SLUICE_OK;
     } catch (const Failure& failure) {
-      if (!failure.sentence.empty()) host->fail(host, failure.result, failure.sentence.c_str());
+      host->fail(host, failure.result, failure.sentence.c_str());
       return failure.result;
     } catch (const std::bad_alloc&) {
       host->fail(host, SLUICE_ERROR_MEMORY, "Not enough memory.");
@@ -62,6 +62,11 @@ struct TypeOf {
         static_cast<Filter<T>&>(t).channels_ = setup.channels();
       }
       if constexpr (requires { t.prepare(setup); }) t.prepare(setup);
+      if constexpr (std::is_base_of_v<Filter<T>, T>) {
+        Filter<T>& filter = t;
+        filter.latency_frames_ = static_cast<uint32_t>(setup.port(1).latency_frames);
+        filter.tail_frames_ = filter.latency_frames_;
+      }
     });
   }
   static void release(sluice_node* node) {
@@ -73,6 +78,10 @@ struct TypeOf {
   }
   static void reset(sluice_node* node) {
     if constexpr (requires(T & t) { t.reset(); }) self(node).reset();
+    if constexpr (std::is_base_of_v<Filter<T>, T>) {
+      Filter<T>& filter = self(node);
+      filter.tail_frames_ = filter.latency_frames_;
+    }
   }
   static sluice_result run(sluice_node* node) {
     return guarded(host(node), [&] { self(node).run(); });
