@@ -1,26 +1,13 @@
-// Finding what somebody meant by a misspelt name. [any]
+// The words of host/support/nearest_name.hpp, as the sentences of this module use them.
 #pragma once
 
-#include <cstddef>
-#include <string>
-#include <string_view>
-#include <vector>
+#include "host/support/nearest_name.hpp"
 
 namespace sluice::graph {
 
-// Insertions, deletions, replacements and swaps of neighbours (Damerau 1964, restricted: no part is
-// edited twice) that turn `a` into `b`, upper and lower case being the same. Stops counting at
-// `limit` + 1. Bytes, not characters.
-std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit);
-
-// The candidate nearest to `name` (the first of equals); empty if all are too different to be
-// meant: more than a third of the longer name, or more than 3.
-std::string nearest_name(std::string_view name, const std::vector<std::string_view>& candidates);
-
-// "; did you mean \"gate\"?" or nothing.
-std::string did_you_mean(std::string_view name, const std::vector<std::string_view>& candidates);
-
-// "a", "a and b", "a, b and c" (`last` instead of "and").
-std::string joined(const std::vector<std::string_view>& names, std::string_view last);
+using support::did_you_mean;
+using support::edit_distance;
+using support::joined;
+using support::nearest_name;
 
 }  // namespace sluice::graph
