@@ -14,9 +14,13 @@ function(sluice_add_test name)
   if(NOT arg_TIMEOUT_S)
     set(arg_TIMEOUT_S 120)
   endif()
+  if(SLUICE_SANITIZE)
+    math(EXPR arg_TIMEOUT_S "${arg_TIMEOUT_S} * 3")
+  endif()
   add_executable(${name} ${arg_SOURCES})
-  target_link_libraries(${name} PRIVATE sluice_warnings sluice_test_support ${arg_LIBRARIES}
-                                        GTest::gmock GTest::gtest GTest::gtest_main fmt::fmt)
+  target_link_libraries(
+    ${name} PRIVATE sluice_warnings sluice_rt_guard sluice_test_support ${arg_LIBRARIES}
+                    sluice_test_main GTest::gmock GTest::gtest fmt::fmt)
   set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
   get_property(plugins GLOBAL PROPERTY SLUICE_PLUGINS)
   if(plugins)
@@ -25,9 +29,11 @@ function(sluice_add_test name)
   if(TARGET sluice)
     add_dependencies(${name} sluice)
   endif()
+  get_property(bad_plugins GLOBAL PROPERTY SLUICE_BAD_PLUGINS)
+  add_dependencies(${name} ${bad_plugins})
   gtest_discover_tests(
     ${name}
-    DISCOVERY_MODE PRE_TEST
+    NO_PRETTY_VALUES DISCOVERY_MODE PRE_TEST
     DISCOVERY_TIMEOUT 60
     TEST_PREFIX "${name}."
     PROPERTIES TIMEOUT ${arg_TIMEOUT_S})

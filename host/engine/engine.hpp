@@ -1,13 +1,16 @@
 // A running graph: nodes, edges and the lanes that move audio through them. Knows no JSON, no
 // plugin files, no command line.
 //
-// Use: add nodes, create and describe them, set the formats of their ports, connect, prepare,
-// start, wait or run, stop. All functions are [control] and for one thread, except where said.
+// Use: add nodes, describe them, set the formats of their ports, connect, prepare, start, run,
+// stop. A started graph changes by the same add and connect followed by apply, and by
+// disconnect_live and remove_live. All functions are [control] and for one thread, except where
+// said.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -81,6 +84,36 @@ class Engine {
   // Stops and joins everything. Idempotent.
   void stop();
 
+  // ---- Changing a started graph. What the change does not name loses nothing and waits for
+  // nothing.
+
+  // Brings what add and connect have announced since start into the running graph: prepares and
+  // starts new nodes, attaches new edges `behind_frames` behind the newest frame and lets those
+  // into running inputs ramp in. On failure the announced nodes and edges are gone and nothing
+  // audible has changed. A further edge into a running input needs f32 there, and its output a ring
+  // that is large enough for the new reader.
+  support::Status apply(uint64_t behind_frames = 0);
+  // connect and apply in one.
+  support::Result<Edge*> connect_live(OutputPort& from, InputPort& to, const EdgeOptions& options,
+                                      uint64_t behind_frames = 0);
+  // Ramps the edge out and then removes it; it is valid as long as it is found in edges(). What
+  // cannot ramp (other formats than f32, packets, a reader that does not read) goes at once, the
+  // last after a second.
+  void disconnect_live(Edge& edge);
+  // Disconnects the node, then stops and destroys it; it is valid as long as it is found in
+  // nodes(). Refused for a device whose lane runs other nodes.
+  support::Status remove_live(Node& node);
+  // Something of the above is still under way. It goes on in run, or in tend.
+  bool is_changing() const {
+    return !leaving_edges_.empty() || !detaching_edges_.empty() || !leaving_nodes_.empty();
+  }
+  // What run does now and then: follows up changes, reports failures, frees what nobody uses.
+  void tend();
+
+  // One sentence for each edge that some lane waits at, with its fill; for a stall. Empty if none
+  // does.
+  std::string describe_waits() const;
+
   // Fills, levels, counts; meters run while `set_metered` is on.
   Snapshot snapshot();
   void set_metered(bool is_metered);
@@ -90,9 +123,45 @@ class Engine {
   const std::string& memory_note() const { return memory_note_; }
 
  private:
+  struct Entry {
+    std::unique_ptr<Node> node;
+    uint64_t seed;
+    bool is_running = false;
+  };
+  struct LeavingEdge {
+    Edge* edge;
+    int64_t deadline_ns;  // for the ramp
+  };
+  // Out of the plans; its cursor goes when no lane uses an older plan any more.
+  struct DetachingEdge {
+    Edge* edge;
+    uint64_t plan;
+  };
+  struct LeavingNode {
+    Node* node;
+    uint64_t plan = 0;  // without it; 0: not made yet
+  };
+
+  Entry& entry_of(const Node& node);
   support::Status prepare_node(Node& node);
-  support::Status make_rings();
-  void make_lanes();
+  support::Status prepare_nodes();
+  support::Status make_rings(OutputPort& output);
+  void make_inputs(Node& node);
+  void place(const std::vector<Node*>& ordered);
+  support::Status attach(Edge& edge, uint64_t behind_frames);
+  support::Status wire_demanded(uint64_t behind_frames);
+  support::Status check_new_edges();
+  std::set<const Node*> demanded_nodes() const;
+  bool is_retired(const Node& node) const;
+  std::unique_ptr<LanePlan> plan_of(const Lane& lane) const;
+  void publish_plans();
+  bool has_seen(Lane& lane, uint64_t plan);
+  void tend_edges();
+  void tend_nodes();
+  bool tend_node(LeavingNode& leaving);
+  void forget(const Node& node);
+  void take_back_announced();
+  support::Status start_lane(Lane& lane);
   bool are_sinks_done() const;
   bool is_sink(const Node& node) const;
   bool is_source(const Node& node) const;
@@ -104,15 +173,15 @@ class Engine {
   std::unique_ptr<VirtualScheduler> scheduler_;
   Bell changes_;
   NodeServices services_;
-  struct Entry {
-    std::unique_ptr<Node> node;
-    uint64_t seed;
-  };
   std::vector<Entry> entries_;
   std::vector<Node*> node_list_;
   std::vector<Node*> ordered_;
   std::vector<std::unique_ptr<Edge>> edges_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<LeavingEdge> leaving_edges_;
+  std::vector<DetachingEdge> detaching_edges_;
+  std::vector<LeavingNode> leaving_nodes_;
+  uint64_t plan_number_ = 0;
   std::string memory_note_;
   uint64_t stall_wakes_ = 0;
   int stall_looks_ = 0;

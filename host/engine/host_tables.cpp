@@ -116,7 +116,8 @@ void drop(const sluice_host* host, uint32_t port, uint64_t frames) {
   Node& node = Node::of(host);
   OutputPort* output = node.output_at(port);
   if (!output || frames == 0) return;
-  output->drop(frames, *node.lane);
+  output->drop(frames);
+  node.lane->note_news(*output);
 }
 
 sluice_result next_mark(const sluice_host* host, uint32_t port, uint64_t position,
@@ -161,6 +162,7 @@ sluice_result commit(const sluice_host* host, uint32_t port, const sluice_packet
   descriptor.capture_ns = packet->capture_ns;
   descriptor.arrival_ns = packet->arrival_ns;
   output->packet_ring->commit(descriptor, 0, packet->size_bytes);
+  ++node.packet_moves;
   node.lane->note_commit(*output);
   return SLUICE_OK;
 }
@@ -193,7 +195,9 @@ void pop(const sluice_host* host, uint32_t port) {
   Edge* edge = input->packet_edge();
   if (!edge || edge->packets.held_packets() == 0) return;
   edge->packets.end_read(1);
-  edge->read_frames.fetch_add(1, std::memory_order_relaxed);
+  ++node.packet_moves;
+  Edge::count(edge->read_frames, 1);
+  edge->lost_frames.store(edge->packets.lost(), std::memory_order_relaxed);
   node.lane->note_release(*input);
 }
 
@@ -213,7 +217,8 @@ void publish(const sluice_host* host, uint32_t port, double frames, int64_t mono
 // ---- sluice_device_host ----
 
 void cycle(const sluice_host* host, const sluice_cycle* cycle) {
-  Node::of(host).lane->cycle(*cycle);
+  Node& node = Node::of(host);
+  node.lane->cycle(node, *cycle);
 }
 
 // ---- sluice_net_host ----

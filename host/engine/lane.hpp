@@ -27,15 +27,18 @@ struct LanePlan {
   std::vector<Node*> steps;  // passive nodes, in topological order
   struct InputWiring {
     InputPort* port;
+    bool stays_open;  // without edges it is silent, not ended
     std::vector<Edge*> edges;
+    std::vector<Edge*> remote_edges;  // of these, from other lanes
   };
   struct OutputWiring {
     OutputPort* port;
     std::vector<Edge*> edges;
-    bool has_remote_edges;
+    std::vector<Edge*> remote_edges;  // of these, to other lanes
   };
   std::vector<InputWiring> inputs;
   std::vector<OutputWiring> outputs;
+  mutable const LanePlan* next_retired = nullptr;  // by the lane, until the control thread frees it
 };
 
 struct LaneOptions {
@@ -53,15 +56,21 @@ class Lane {
   ~Lane();
 
   const std::string& name() const { return name_; }
+  // [control]
   Node* head() const { return head_; }
-  bool is_device() const { return head_ && head_->is_device(); }
+  bool is_device() const { return is_device_; }
+  // The head has ended and is about to be destroyed; its steps stay. [control]
+  void forget_head() { head_ = nullptr; }
 
   // Hands over a plan; the lane takes it up at its next wait or cycle. [control]
   void offer_plan(std::unique_ptr<const LanePlan> plan);
   // Number of the plan in force. [any]
   uint64_t seen_plan() const { return seen_plan_.load(std::memory_order_acquire); }
-  // Takes up the newest plan on behalf of a lane whose thread does not run. [control]
+  // Takes up the newest plan, if there is one: the lane itself, or [control] on behalf of one whose
+  // thread does not run or is suspended. Frees nothing.
   void adopt_plan();
+  // Frees the plans that the lane is done with. [control]
+  void free_retired_plans();
   const LanePlan& plan() const { return *plan_; }
 
   // [control]
@@ -86,6 +95,7 @@ class Lane {
 
   // Bookkeeping of the control thread.
   void set_device_started() { has_started_device_ = true; }
+  void set_device_stopped() { has_started_device_ = false; }
   bool has_started_device() const { return has_started_device_; }
 
   // Wakes the lane if it sleeps. [any]
@@ -93,10 +103,18 @@ class Lane {
 
   // The rest is for the lane's own thread.
   sluice_result wait(Node& node, std::span<sluice_wait_item> items, int64_t deadline_ns);
-  void cycle(const sluice_cycle& cycle);
-  void note_commit(OutputPort& port);
-  void note_news(OutputPort& port);  // a mark or an end
-  void note_release(InputPort& port);
+  void cycle(Node& device, const sluice_cycle& cycle);
+  // Remembers whom to wake; the waking is done in one go when the lane has done what it can.
+  void note_commit(OutputPort& port) {
+    if (port.has_remote_edges) port.has_commits = has_news_ = true;
+  }
+  // A mark or an end.
+  void note_news(OutputPort& port) {
+    if (port.has_remote_edges) port.has_marks = has_news_ = true;
+  }
+  void note_release(InputPort& port) {
+    if (port.has_remote_edges) port.has_releases = has_news_ = true;
+  }
   void tell_upstream(InputPort& port, uint32_t code);
   void note_span(int change) { open_spans_ += change; }
 
@@ -111,19 +129,23 @@ class Lane {
 
  private:
   void body();
-  void progress();
+  bool progress();
   void flush();
+  void rouse(Lane& lane);
   bool are_steps_done() const;
   bool evaluate(Node& node, std::span<sluice_wait_item> items);
   bool is_ready(Node& node, sluice_wait_item& item);
   void set_thresholds(Node* node, std::span<const sluice_wait_item> items);
   void rouse_feeders();
+  void end_starving();
   void sleep(std::span<sluice_wait_item> items, int64_t deadline_ns);
+  void capture(const sluice_cycle& cycle);
   void play(const sluice_cycle& cycle);
   void drain();
 
   const std::string name_;
-  Node* const head_;
+  Node* head_;              // [control]
+  Node* runner_ = nullptr;  // the head while it runs; lane's own
   const NodeServices& services_;
   const LaneOptions options_;
   VirtualScheduler* const scheduler_;
@@ -131,10 +153,12 @@ class Lane {
   Bell bell_;
   std::atomic<const LanePlan*> offered_plan_{nullptr};
   std::unique_ptr<const LanePlan> plan_;
+  std::atomic<const LanePlan*> retired_plans_{nullptr};
   std::atomic<uint64_t> seen_plan_{0};
 
   std::atomic<bool> is_stopping_{false};
   std::atomic<bool> is_head_stopping_{false};
+  const bool is_device_;
   bool has_started_device_ = false;
   std::atomic<bool> is_done_{false};
   std::atomic<bool> is_metered_{false};
@@ -144,12 +168,10 @@ class Lane {
   std::unique_ptr<Fiber> fiber_;
 
   // Lane's own.
-  std::vector<OutputPort*> committed_;
-  std::vector<InputPort*> released_;
-  std::vector<OutputPort*> news_;
+  bool has_news_ = false;        // some port has something to tell other lanes
+  bool has_told_steps_ = false;  // an upstream code went to a step of this lane
   std::vector<pollfd> descriptors_;
   int open_spans_ = 0;
-  bool is_head_running_ = false;
   bool is_dirty_ = true;
   bool is_suspended_ = false;
   int64_t deadline_ns_ = kForever;

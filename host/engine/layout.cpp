@@ -59,47 +59,46 @@ std::vector<Node*> topological_order(std::span<Node* const> nodes, Edges edges) 
   return ordered;
 }
 
-std::vector<LaneLayout> assign_lanes(std::span<Node* const> ordered, Edges edges) {
-  std::vector<LaneLayout> lanes;
+void assign_lanes(std::span<Node* const> ordered, Edges edges, std::vector<LaneLayout>& lanes) {
   std::map<const Node*, size_t> lane_of;
-  for (Node* node : ordered) {
-    if (node->is_passive()) continue;
-    lane_of[node] = lanes.size();
-    lanes.push_back({node->id(), node, {}});
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    if (lanes[i].head) lane_of[lanes[i].head] = i;
+    for (const Node* node : lanes[i].steps) lane_of[node] = i;
   }
-  const auto new_mixing_lane = [&](const Node& node) {
-    lanes.push_back({"mix " + node.id(), nullptr, {}});
-    return lanes.size() - 1;
+  for (Node* node : ordered) {
+    if (node->is_passive() || lane_of.contains(node)) continue;
+    lane_of[node] = lanes.size();
+    lanes.push_back({node->id(), node, {}, false});
+  }
+  const auto is_device = [&](size_t lane) {
+    return lanes[lane].head && lanes[lane].head->is_device();
   };
   for (Node* node : ordered) {
-    if (!node->is_passive()) continue;
+    if (!node->is_passive() || lane_of.contains(node)) continue;
     const bool is_heavy = (node->type().flags & SLUICE_TYPE_HEAVY) != 0;
     std::set<size_t> feeding;
     for (const auto& edge : edges) {
       if (&edge->to.node == node) feeding.insert(lane_of.at(&edge->from.node));
     }
-    const auto is_device = [&](size_t lane) {
-      return lanes[lane].head && lanes[lane].head->is_device();
-    };
-    size_t lane = 0;
-    if (feeding.size() == 1 && !(is_heavy && is_device(*feeding.begin()))) {
+    const std::set<size_t> devices =
+        is_heavy ? std::set<size_t>{} : devices_fed(*node, edges, lane_of);
+    const auto mixing = std::find_if(feeding.begin(), feeding.end(), [&](size_t lane) {
+      return !lanes[lane].head && !lanes[lane].is_closed;
+    });
+    size_t lane = lanes.size();
+    if (feeding.size() == 1 && !lanes[*feeding.begin()].is_closed &&
+        !(is_heavy && is_device(*feeding.begin()))) {
       lane = *feeding.begin();
+    } else if (devices.size() == 1) {
+      lane = *devices.begin();
+    } else if (mixing != feeding.end()) {
+      lane = *mixing;
     } else {
-      const std::set<size_t> devices = devices_fed(*node, edges, lane_of);
-      const auto mixing = std::find_if(feeding.begin(), feeding.end(),
-                                       [&](size_t index) { return !lanes[index].head; });
-      if (devices.size() == 1 && !is_heavy) {
-        lane = *devices.begin();
-      } else if (mixing != feeding.end()) {
-        lane = *mixing;
-      } else {
-        lane = new_mixing_lane(*node);
-      }
+      lanes.push_back({"mix " + node->id(), nullptr, {}, false});
     }
     lane_of[node] = lane;
     lanes[lane].steps.push_back(node);
   }
-  return lanes;
 }
 
 void accumulate_lags(std::span<Node* const> ordered, Edges edges) {

@@ -21,13 +21,15 @@ struct LaneLayout {
   std::string name;
   Node* head = nullptr;      // null: a mixing lane
   std::vector<Node*> steps;  // passive nodes, in topological order
+  bool is_closed = false;    // has ended: takes no further nodes
 };
 
-// A device or threaded node heads a lane of its own. A passive node belongs to the lane all its
-// inputs come from; fed by several, to that of the one device it feeds, or else to a mixing lane. A
-// heavy one never joins a device's lane.
-std::vector<LaneLayout> assign_lanes(std::span<Node* const> ordered,
-                                     std::span<const std::unique_ptr<Edge>> edges);
+// Gives every node that is in none of `lanes` its place in one of them or in a new one. A device or
+// threaded node heads a lane of its own. A passive node belongs to the lane all its inputs come
+// from; fed by several, to that of the one device it feeds, or else to a mixing lane. A heavy one
+// never joins a device's lane.
+void assign_lanes(std::span<Node* const> ordered, std::span<const std::unique_ptr<Edge>> edges,
+                  std::vector<LaneLayout>& lanes);
 
 struct SizingOptions {
   uint32_t block_frames = 1024;

@@ -10,8 +10,6 @@
 namespace sluice::engine {
 namespace {
 
-constexpr size_t kMaxEvents = 64;
-
 support::ErrorCode code_of(sluice_result result) {
   using support::ErrorCode;
   switch (result) {
@@ -51,6 +49,11 @@ const sluice_parameter& parameter_of(const sluice_type& type, uint32_t index) {
 }
 
 }  // namespace
+
+support::Error error_in(const Node& node, support::Error error) {
+  error.message = node.id() + ": " + error.message;
+  return error;
+}
 
 const char* name_of(NodeState state) {
   switch (state) {
@@ -96,7 +99,16 @@ Node::Node(std::string id, const sluice_type& type, std::vector<ParameterValue> 
   block_inputs_.resize(inputs.size());
   block_outputs_.resize(outputs.size());
   wanted_.resize(inputs.size());
-  events_.resize(kMaxEvents);
+  offered_limit_.resize(inputs.size());
+  for (auto& in : block_inputs_) in.struct_size = sizeof(in);
+  for (auto& out : block_outputs_) out.struct_size = sizeof(out);
+  block_ = {.struct_size = sizeof(sluice_block),
+            .input_count = static_cast<uint32_t>(inputs.size()),
+            .output_count = static_cast<uint32_t>(outputs.size()),
+            .event_count = 0,
+            .inputs = block_inputs_.data(),
+            .outputs = block_outputs_.data(),
+            .events = events_.data()};
   fill_host(host_, *this);
 }
 
@@ -108,7 +120,7 @@ Node::~Node() {
 
 support::Error Node::take_error(sluice_result result, const char* doing) {
   const std::lock_guard lock(sentence_mutex_);
-  std::string why = std::exchange(sentence_, {});
+  std::string why = std::exchange(error_sentence_, {});
   if (why.empty()) why = std::string("The plugin failed to ") + doing + " without saying why.";
   return {code_of(result), std::move(why)};
 }
@@ -199,19 +211,22 @@ OutputPort* Node::output_at(uint32_t port) const {
   return nullptr;
 }
 
-void Node::fail(sluice_result result, const char* sentence) {
+void Node::fail(sluice_result, const char* sentence) {
   if (support::is_in_audio_section()) {
-    error_result_ = result;
     audio_sentence_.store(sentence, std::memory_order_release);
     return;
   }
   const std::lock_guard lock(sentence_mutex_);
-  error_result_ = result;
-  sentence_ = sentence ? sentence : "";
+  error_sentence_ = sentence ? sentence : "";
 }
 
 void Node::set_state(NodeState state, const char* sentence) {
-  const NodeState before = state_.exchange(state, std::memory_order_acq_rel);
+  // Who has ended stays ended, whatever its plugin still says.
+  NodeState before = state_.load(std::memory_order_acquire);
+  while (before != NodeState::kFinished && before != NodeState::kFailed &&
+         !state_.compare_exchange_weak(before, state, std::memory_order_acq_rel)) {
+  }
+  if (before == NodeState::kFinished || before == NodeState::kFailed) return;
   std::string text = sentence ? sentence : "";
   bool is_news = before != state;
   {
@@ -227,8 +242,23 @@ void Node::set_state(NodeState state, const char* sentence) {
   services_.log->write(id_, level, text);
 }
 
+void Node::tell_failure() {
+  if (state() != NodeState::kFailed || std::exchange(has_told_failure_, true)) return;
+  const char* literal = audio_sentence_.load(std::memory_order_acquire);
+  std::string text;
+  {
+    const std::lock_guard lock(sentence_mutex_);
+    if (!sentence_.empty() && !is_passive()) return;  // its lane has said so already
+    sentence_ = literal ? literal : "The node failed without saying why.";
+    text = sentence_;
+  }
+  if (services_.log) services_.log->write(id_, SLUICE_LOG_ERROR, text);
+}
+
 std::string Node::sentence() const {
-  if (const char* literal = audio_sentence_.load(std::memory_order_acquire)) return literal;
+  if (state() == NodeState::kFailed) {
+    if (const char* literal = audio_sentence_.load(std::memory_order_acquire)) return literal;
+  }
   const std::lock_guard lock(sentence_mutex_);
   return sentence_;
 }
@@ -278,7 +308,7 @@ uint32_t Node::wanted_frames(const InputPort& port) const {
 void Node::finish(NodeState state) {
   for (const auto& output : outputs) {
     output->end();
-    lane->note_commit(*output);
+    lane->note_news(*output);
   }
   for (const auto& input : inputs) {
     input->close();
@@ -287,189 +317,6 @@ void Node::finish(NodeState state) {
   state_.store(state, std::memory_order_release);
   is_finished_.store(true, std::memory_order_release);
   if (services_.changes) services_.changes->ring_if_waiting();
-}
-
-void Node::collect_events() {
-  event_count_ = 0;
-  if (parameters_changed_.load(std::memory_order_relaxed) && take_parameter_change()) {
-    for (uint32_t i = 0; i < parameters_.size() && event_count_ < kMaxEvents; ++i) {
-      if (!parameters_[i].is_changed.load(std::memory_order_relaxed)) continue;
-      parameters_[i].is_changed.store(false, std::memory_order_relaxed);
-      events_[event_count_++] = {.struct_size = sizeof(sluice_event),
-                                 .kind = SLUICE_EVENT_PARAMETER,
-                                 .frame = 0,
-                                 .index = i,
-                                 .code = 0,
-                                 .value = parameters_[i].number.load(std::memory_order_relaxed)};
-    }
-  }
-  for (const auto& output : outputs) {
-    for (Edge* edge : output->edges) {
-      if (edge->upstream.is_empty()) continue;
-      while (const uint32_t code = edge->upstream.pop()) {
-        if (event_count_ < kMaxEvents) {
-          events_[event_count_++] = {.struct_size = sizeof(sluice_event),
-                                     .kind = SLUICE_EVENT_UPSTREAM,
-                                     .frame = 0,
-                                     .index = output->port_index,
-                                     .code = code,
-                                     .value = 0.0};
-        }
-        for (const auto& input : inputs) lane->tell_upstream(*input, code);
-      }
-    }
-  }
-}
-
-// Fills in the block's inputs. Returns false if the node cannot run on them yet.
-bool Node::offer_inputs(uint32_t block_frames, bool& has_cause) {
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    InputPort& port = *inputs[i];
-    sluice_input& in = block_inputs_[i];
-    uint32_t limit = std::max(block_frames, wanted_[i]);
-    if (port.max_block_frames != 0)
-      limit = std::min(limit, std::max(port.max_block_frames, wanted_[i]));
-    const InputView view = port.begin(limit);
-    in.struct_size = sizeof(in);
-    in.flags = view.flags;
-    in.data = view.data;
-    in.frames = view.frames;
-    in.consumed = 0;
-    in.wanted = 0;
-    in.position = view.position;
-    in.capture_ns = view.capture_ns;
-    const auto marks = port.marks();
-    in.marks = marks.data();
-    in.mark_count = static_cast<uint32_t>(marks.size());
-    const bool is_enough = view.frames >= std::max(1U, wanted_[i]);
-    has_cause |= is_enough || (view.flags & SLUICE_INPUT_ENDED) != 0 ||
-                 (!marks.empty() && marks.front().position <= view.position + view.frames);
-  }
-  return has_cause || inputs.empty();
-}
-
-bool Node::offer_outputs(uint32_t block_frames) {
-  bool has_room = outputs.empty();
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    OutputPort& port = *outputs[i];
-    sluice_output& out = block_outputs_[i];
-    out.struct_size = sizeof(out);
-    out.flags = 0;
-    out.produced = 0;
-    if (!port.is_pcm()) {
-      has_room = true;
-      continue;
-    }
-    const WriteSpan span = port.begin(block_frames);
-    out.data = span.data;
-    out.frames = span.frames;
-    out.position = span.position;
-    out.capture_ns = SLUICE_NO_TIME;
-    if (!block_inputs_.empty() && block_inputs_[0].capture_ns != SLUICE_NO_TIME) {
-      out.capture_ns =
-          block_inputs_[0].capture_ns - frames_to_ns(port.latency_frames, port.format.rate_hz);
-    }
-    has_room |= span.frames != 0;
-  }
-  return has_room;
-}
-
-// Marks of the consumed frames reappear at the outputs, later by the latency.
-void Node::forward_marks(const sluice_input& in) {
-  for (uint32_t m = 0; m < in.mark_count; ++m) {
-    const sluice_mark& mark = in.marks[m];
-    if (mark.position > in.position + in.consumed) break;
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      sluice_mark forwarded = mark;
-      forwarded.position =
-          mark.position - in.position + block_outputs_[i].position + outputs[i]->latency_frames;
-      outputs[i]->marks.write(forwarded);
-    }
-  }
-}
-
-bool Node::step(uint32_t block_frames, bool is_metered) {
-  if (is_finished_.load(std::memory_order_relaxed)) return false;
-  bool has_cause = parameters_changed_.load(std::memory_order_relaxed);
-  for (const auto& output : outputs) {
-    for (const Edge* edge : output->edges) has_cause |= !edge->upstream.is_empty();
-  }
-  if (!offer_inputs(block_frames, has_cause) || !offer_outputs(block_frames)) {
-    for (const auto& input : inputs) input->end(0);
-    return false;
-  }
-  collect_events();
-  block_ = {.struct_size = sizeof(sluice_block),
-            .input_count = static_cast<uint32_t>(inputs.size()),
-            .output_count = static_cast<uint32_t>(outputs.size()),
-            .event_count = event_count_,
-            .inputs = block_inputs_.data(),
-            .outputs = block_outputs_.data(),
-            .events = events_.data()};
-  sluice_status status = SLUICE_STATUS_INVALID;
-  const int64_t begin_ns = is_metered ? services_.clock->now_ns() : 0;
-  {
-    const support::AudioSection section;
-    status = passive_->process(node_, &block_);
-  }
-  if (is_metered) {
-    busy_ns.fetch_add(static_cast<uint64_t>(services_.clock->now_ns() - begin_ns),
-                      std::memory_order_relaxed);
-    calls.fetch_add(1, std::memory_order_relaxed);
-  }
-  return settle(status, is_metered);
-}
-
-// Publishes what the node did, after checking it.
-bool Node::settle(sluice_status status, bool is_metered) {
-  bool has_moved = event_count_ != 0;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    sluice_input& in = block_inputs_[i];
-    if (in.consumed > in.frames) {
-      in.consumed = in.frames;
-      violations.fetch_add(1, std::memory_order_relaxed);
-    }
-    wanted_[i] = status == SLUICE_STATUS_NEED_INPUT ? in.wanted : 0;
-    if (i == 0 && in.mark_count != 0 && has_equal_counts()) forward_marks(in);
-  }
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    sluice_output& out = block_outputs_[i];
-    OutputPort& port = *outputs[i];
-    if (!port.is_pcm()) {
-      lane->note_commit(port);
-      continue;
-    }
-    if (out.produced > out.frames) {
-      out.produced = out.frames;
-      violations.fetch_add(1, std::memory_order_relaxed);
-    }
-    if (out.produced != 0) {
-      if (is_metered) port.meter.add(out.data, out.produced, port.format);
-      port.commit(out.produced, out.capture_ns);
-      has_moved = true;
-    } else {
-      port.ring->end_write(0);
-    }
-    lane->note_commit(port);
-  }
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    InputPort& port = *inputs[i];
-    const uint32_t consumed = block_inputs_[i].consumed;
-    const size_t marks_before = port.marks().size();
-    port.end(consumed);
-    has_moved |= consumed != 0 || port.marks().size() != marks_before;
-    if (consumed != 0) lane->note_release(port);
-  }
-  if (status == SLUICE_STATUS_DRAINED) {
-    finish(NodeState::kFinished);
-    return true;
-  }
-  if (status == SLUICE_STATUS_FAILED || status == SLUICE_STATUS_INVALID ||
-      status > SLUICE_STATUS_FAILED) {
-    finish(NodeState::kFailed);
-    return true;
-  }
-  return has_moved;
 }
 
 }  // namespace sluice::engine

@@ -3,6 +3,7 @@
 
 #include <sluice/plugin.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -93,8 +94,15 @@ class Node {
   // The lane that runs the node; set with a plan, read by the node's own calls.
   Lane* lane = nullptr;
 
-  // Runs a passive node once. Returns whether anything moved. [audio]
-  bool step(uint32_t block_frames, bool is_metered);
+  // What became of one step.
+  enum Outcome : uint32_t {
+    kIdle = 0,
+    kMoved = 1,    // something was consumed, produced, delivered or ended
+    kAgain = 2,    // it could go on at once
+    kBlocked = 4,  // it has used up the room of an output: it may go on when that is read
+  };
+  // Runs a passive node once, inside an AudioSection; a mask of Outcome. [audio]
+  uint32_t step(uint32_t block_frames, bool is_metered);
   // Runs a threaded node to its end. [worker]
   sluice_result run();
 
@@ -125,6 +133,14 @@ class Node {
   // Blocks that broke the contract.
   std::atomic<uint64_t> violations{0};
 
+  // A reader has pushed a code into the queue of an edge of this node; its lane looks. [any]
+  std::atomic<bool> has_upstream_news{false};
+  // Packets put or taken by its own calls. Node's lane.
+  uint64_t packet_moves = 0;
+
+  // Logs, once, why a passive node failed: process may not do so itself. [control]
+  void tell_failure();
+
   // Used by the host tables.
   const NodeServices& services() const { return services_; }
   support::Error take_error(sluice_result result, const char* doing);
@@ -147,11 +163,18 @@ class Node {
     std::atomic<bool> is_changed{false};
   };
 
-  bool offer_inputs(uint32_t block_frames, bool& has_cause);
+  static constexpr size_t kMaxEvents = 64;
+
+  bool offer_inputs(uint32_t block_frames);
   bool offer_outputs(uint32_t block_frames);
+  bool is_abandoned() const;
+  void release_inputs();
   void collect_events();
+  void add_event(const sluice_event& event);
   void forward_marks(const sluice_input& in);
-  bool settle(sluice_status status, bool is_metered);
+  uint32_t settle(sluice_status status, bool is_metered);
+  uint32_t settle_outputs(bool is_metered);
+  uint32_t settle_inputs(sluice_status status, uint32_t moved);
 
   const std::string id_;
   const sluice_type& type_;
@@ -172,18 +195,22 @@ class Node {
   mutable std::mutex sentence_mutex_;
   std::string sentence_;
 
-  // The literal of a fail() from an audio call, copied into sentence_ when the lane settles it.
+  std::string error_sentence_;  // of a failing call, until take_error
+  // The literal of a fail() from an audio call.
   std::atomic<const char*> audio_sentence_{nullptr};
-  sluice_result error_result_ = SLUICE_OK;
+  bool has_told_failure_ = false;
 
   // Scratch of step().
   sluice_block block_{};
   std::vector<sluice_input> block_inputs_;
   std::vector<sluice_output> block_outputs_;
-  std::vector<sluice_event> events_;
+  std::array<sluice_event, kMaxEvents> events_{};
   std::vector<uint32_t> wanted_;
-  uint32_t event_count_ = 0;
+  std::vector<uint32_t> offered_limit_;
 };
+
+// An error with the node's id in front.
+support::Error error_in(const Node& node, support::Error error);
 
 // The extension tables of the host, defined in host_tables.cpp.
 const void* host_extension(const sluice_host* host, const char* id);

@@ -1,65 +1,85 @@
 #include "host/engine/port.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "host/engine/clock.hpp"
-#include "host/engine/lane.hpp"
+#include "host/engine/node.hpp"
 
 namespace sluice::engine {
 
-const Ring& Edge::from_ring() const { return *from.ring; }
+// ---- OutputPort ----
 
-bool Edge::is_ended() const {
-  if (is_closed.load(std::memory_order_relaxed)) return true;
-  const uint64_t end = from.marks.state().end_position;
-  return end != StreamState::kNever &&
-         (from.is_pcm() ? cursor.position() : packets.position()) >= end;
+bool OutputPort::is_held() const {
+  return std::none_of(node.outputs.begin(), node.outputs.end(),
+                      [](const auto& output) { return output->is_live || output->has_readers(); });
 }
 
-uint64_t Edge::throw_away(uint64_t frames) {
-  uint64_t thrown = 0;
-  while (thrown < frames) {
-    const auto part = static_cast<uint32_t>(std::min<uint64_t>(frames - thrown, UINT32_MAX));
-    const ReadSpan span = cursor.begin_read(part);
-    thrown += span.lost_frames + span.frames;
-    cursor.end_read(span.frames);
-    if (span.frames == 0) break;
+WriteSpan OutputPort::begin(uint32_t maximum_frames) {
+  if (!is_live && !has_readers() && is_held()) return {nullptr, 0, ring->write_position()};
+#if SLUICE_SINGLE_MAPPING
+  WriteSpan span = ring->begin_write(maximum_frames);
+  is_detour_ = false;
+  if (span.frames == 0 || span.frames == maximum_frames) return span;
+  const auto room = static_cast<uint32_t>(std::min<uint64_t>(ring->room(), maximum_frames));
+  if (room <= span.frames) return span;
+  if (detour_.size() < size_t{room} * frame_bytes) detour_.resize(size_t{room} * frame_bytes);
+  is_detour_ = true;
+  return {detour_.data(), room, span.position};
+#else
+  return ring->begin_write(maximum_frames);
+#endif
+}
+
+bool OutputPort::has_room(uint32_t frames) { return begin(frames).frames >= frames; }
+
+void OutputPort::commit(uint32_t frames, int64_t capture_ns) {
+  if (capture_ns != SLUICE_NO_TIME) marks.set_time({ring->write_position(), capture_ns});
+#if SLUICE_SINGLE_MAPPING
+  const std::byte* from = detour_.data();
+  while (is_detour_ && frames != 0) {
+    const WriteSpan span = ring->begin_write(frames);
+    std::memcpy(span.data, from, size_t{span.frames} * frame_bytes);
+    ring->end_write(span.frames);
+    from += size_t{span.frames} * frame_bytes;
+    frames -= span.frames;
   }
-  return thrown;
+  if (is_detour_) return;
+#endif
+  ring->end_write(frames);
 }
 
-void OutputPort::drop(uint64_t frames, Lane& lane) {
+void OutputPort::drop(uint64_t frames) {
   marks.write(
       {sizeof(sluice_mark), SLUICE_MARK_GAP, ring->write_position(), SLUICE_NO_TIME, frames});
   ring->drop(frames);
-  lane.note_news(*this);
 }
 
 void OutputPort::end() {
   if (is_ended) return;
   is_ended = true;
-  if (ring) {
-    while (ring->fill_drops() != 0 && has_readers()) {
-    }
-  }
+  if (ring) ring->fill_drops();
   const uint64_t end = ring ? ring->written() : packet_ring->written();
   marks.write({sizeof(sluice_mark), SLUICE_MARK_END, end, SLUICE_NO_TIME, 0});
 }
 
-void InputPort::prepare(uint32_t maximum_frames) {
-  marks_.resize(kMaxMarks);
-  if (!is_pcm()) return;
-  sum_.assign(size_t{maximum_frames} * format.channels, 0.0F);
-  sum_frames_ = maximum_frames;
+bool OutputPort::is_abandoned() const {
+  return !edges.empty() && std::all_of(edges.begin(), edges.end(), [](const Edge* edge) {
+    return edge->is_closed.load(std::memory_order_acquire);
+  });
 }
 
-// The first sight of an edge ties its stream to the timeline of the input.
-void InputPort::align(Edge& edge) {
-  if (edge.is_aligned) return;
-  edge.offset = static_cast<int64_t>(position_) - static_cast<int64_t>(edge.cursor.position());
-  edge.is_aligned = true;
+// ---- InputPort: marks, ends, and reading in place. Summing is in input_sum.cpp ----
+
+void InputPort::prepare(uint32_t maximum_frames, bool is_summing) {
+  marks_.resize(kMaxMarks);
+  keeps_last_ = node.is_device();
+  if (!is_pcm() || (!is_f32() && !keeps_last_)) return;
+  const size_t samples = size_t{maximum_frames} * format.channels;
+  // A device's input of another format needs a second half: what it mixes, decoded.
+  sum_ = std::make_unique_for_overwrite<float[]>(is_f32() ? samples : 2 * samples);
+  if (is_summing || keeps_last_) std::memset(sum_.get(), 0, samples * sizeof(float));
+  sum_frames_ = maximum_frames;
 }
 
 void InputPort::add_mark(const sluice_mark& mark) {
@@ -81,6 +101,11 @@ void InputPort::collect_marks(Edge& edge, uint64_t up_to_stream_position) {
     if (mark.kind == SLUICE_MARK_SILENCE_BEGINS || mark.kind == SLUICE_MARK_SILENCE_ENDS) {
       const bool was_idle = is_idle();
       edge.is_silent = mark.kind == SLUICE_MARK_SILENCE_BEGINS;
+      if (!edge.is_silent && edge.is_aligned) {
+        // While it was silent the others went on without it: it takes its place anew.
+        const int64_t place = static_cast<int64_t>(position_) - static_cast<int64_t>(mark.position);
+        edge.offset = std::max(edge.offset, place);
+      }
       if (edges.size() > 1 && is_idle() == was_idle) continue;  // another edge still sounds
     }
     const int64_t position = static_cast<int64_t>(mark.position) + edge.offset;
@@ -91,11 +116,14 @@ void InputPort::collect_marks(Edge& edge, uint64_t up_to_stream_position) {
 }
 
 bool InputPort::has_new_marks() const {
-  return std::any_of(edges.begin(), edges.end(),
-                     [](const Edge* edge) { return !edge->is_closed && edge->marks.has_news(); });
+  return mark_count_ != 0 || std::any_of(edges.begin(), edges.end(), [](const Edge* edge) {
+           return !edge->is_closed && edge->marks.has_news();
+         });
 }
 
 void InputPort::retire_marks() {
+  // A threaded node takes its marks one by one.
+  if (mark_count_ == 0 || node.is_threaded()) return;
   uint32_t seen = 0;
   while (seen < mark_count_ && marks_[seen].position <= position_) ++seen;
   if (seen == 0) return;
@@ -105,8 +133,10 @@ void InputPort::retire_marks() {
 
 bool InputPort::take_mark(uint64_t position, sluice_mark& mark) {
   for (Edge* edge : edges) {
-    if (!edge->is_closed) align(*edge);
-    if (!edge->is_closed) collect_marks(*edge, edge->from.ring->written());
+    if (edge->is_closed) continue;
+    if (!edge->is_aligned) align(*edge);
+    const int64_t up_to = static_cast<int64_t>(position) - edge->offset;
+    if (up_to >= 0) collect_marks(*edge, static_cast<uint64_t>(up_to));
   }
   if (mark_count_ == 0 || marks_[0].position > position) return false;
   mark = marks_[0];
@@ -121,48 +151,19 @@ bool InputPort::is_idle() const {
 }
 
 bool InputPort::is_ended() const {
-  return std::all_of(edges.begin(), edges.end(),
-                     [](const Edge* edge) { return edge->is_closed || edge->is_ended(); });
+  if (edges.empty()) return !stays_open;
+  return std::all_of(edges.begin(), edges.end(), [](const Edge* edge) { return edge->is_ended(); });
 }
 
-// Frames of the edge from the input's position on; what came too late is thrown away first.
-uint64_t InputPort::aligned_available(Edge& edge) {
-  align(edge);
-  uint64_t fill = edge.cursor.available();
-  const int64_t start = static_cast<int64_t>(edge.cursor.position()) + edge.offset;
-  const int64_t late = static_cast<int64_t>(position_) - start;
-  if (late > 0) {
-    const uint64_t dropped = std::min(fill, static_cast<uint64_t>(late));
-    if (dropped != 0) {
-      edge.throw_away(dropped);
-      edge.count_lost(dropped, "came too late for the sum");
-      fill -= dropped;
-    }
-    return static_cast<uint64_t>(late) > dropped ? 0 : fill;
-  }
-  return fill == 0 ? 0 : fill + static_cast<uint64_t>(-late);
+bool InputPort::has_end() const {
+  if (edges.empty()) return !stays_open;
+  return std::all_of(edges.begin(), edges.end(), [](const Edge* edge) { return edge->has_end(); });
 }
 
-uint64_t InputPort::available() {
-  if (edges.size() == 1) return edges[0]->cursor.available();
-  uint64_t least = UINT64_MAX;
-  uint64_t most = 0;
-  uint64_t lag_allowed = 0;
-  bool is_anyone_behind = false;
-  for (Edge* edge : edges) {
-    if (edge->is_closed) continue;
-    const uint64_t frames = aligned_available(*edge);
-    most = std::max(most, frames);
-    if (frames == 0) {
-      if (edge->is_silent || edge->is_ended()) continue;  // contributes silence, delays nobody
-      is_anyone_behind = true;
-      lag_allowed = std::max(lag_allowed, edge->options.fill_after_frames);
-    } else if (!edge->is_silent && !edge->is_ended()) {
-      least = std::min(least, frames);
-    }
-  }
-  if (is_anyone_behind) return most > lag_allowed ? most - lag_allowed : 0;
-  return least == UINT64_MAX ? most : least;
+uint32_t InputPort::largest_want() const {
+  uint32_t most = UINT32_MAX;
+  for (const Edge* edge : edges) most = std::min(most, edge->from.largest_want_frames);
+  return std::max(most, 1U);
 }
 
 int64_t InputPort::capture_of(const Edge& edge, uint64_t stream_position) const {
@@ -176,143 +177,52 @@ int64_t InputPort::capture_of(const Edge& edge, uint64_t stream_position) const 
 
 // The writer moved the cursor on: the input's timeline stays whole, the stream's jumps.
 void InputPort::note_jump(Edge& edge, uint64_t lost_frames) {
+  edge.note_lost(lost_frames, "overtaken by the writer");
   edge.offset -= static_cast<int64_t>(lost_frames);
-  edge.count_lost(lost_frames, "overtaken by the writer");
   add_mark(
       {sizeof(sluice_mark), SLUICE_MARK_DISCONTINUITY, position_, SLUICE_NO_TIME, lost_frames});
 }
 
 InputView InputPort::begin(uint32_t maximum_frames) {
-  if (edges.empty())
+  if (is_direct()) return begin_direct(maximum_frames);
+  if (edges.empty()) {
+    const uint32_t ended = stays_open ? 0U : uint32_t{SLUICE_INPUT_ENDED};
+    is_summing_ = true;
+    return {.flags = ended | SLUICE_INPUT_IDLE, .position = position_};
+  }
+  const uint64_t frames = std::min<uint64_t>({available(), maximum_frames, sum_frames_});
+  return begin_sum(static_cast<uint32_t>(frames));
+}
+
+InputView InputPort::begin_direct(uint32_t maximum_frames) {
+  Edge& edge = *edges[0];
+  is_summing_ = false;
+  if (edge.is_closed.load(std::memory_order_relaxed)) {
     return {.flags = SLUICE_INPUT_ENDED | SLUICE_INPUT_IDLE, .position = position_};
-  InputView view;
-  if (is_direct()) {
-    Edge& edge = *edges[0];
-    align(edge);
-    is_summing_ = false;
-    const ReadSpan span = edge.cursor.begin_read(maximum_frames);
-    if (span.lost_frames != 0) note_jump(edge, span.lost_frames);
-    view = {.data = span.data, .frames = span.frames, .position = position_};
-    collect_marks(edge, span.position + span.frames);
-    view.capture_ns = capture_of(edge, span.position);
-    if (span.frames < maximum_frames &&
-        edge.from.marks.state().end_position == span.position + span.frames) {
+  }
+  const ReadSpan span = edge.begin_span(maximum_frames);
+  if (span.lost_frames != 0) note_jump(edge, span.lost_frames);
+  edge.offset = static_cast<int64_t>(position_) - static_cast<int64_t>(edge.next);
+  edge.is_aligned = true;
+  InputView view{.data = span.data, .frames = span.frames, .position = position_};
+  direct_data_ = static_cast<const std::byte*>(view.data);
+  if (edge.marks.has_news()) collect_marks(edge, edge.next + view.frames);
+  if (edge.from.marks.count() != 0) {
+    if (view.frames < maximum_frames &&
+        edge.from.marks.state().end_position == edge.next + view.frames) {
       view.flags |= SLUICE_INPUT_ENDED;
     }
     if (edge.is_silent) view.flags |= SLUICE_INPUT_IDLE;
-    return view;
   }
-  const auto frames =
-      static_cast<uint32_t>(std::min<uint64_t>({available(), maximum_frames, sum_frames_}));
-  view = begin_sum(frames);
-  if (std::all_of(edges.begin(), edges.end(), [&](const Edge* edge) {
-        if (edge->is_closed) return true;
-        const uint64_t end = edge->from.marks.state().end_position;
-        return end != StreamState::kNever &&
-               static_cast<int64_t>(end) + edge->offset <= static_cast<int64_t>(position_ + frames);
-      })) {
-    view.flags |= SLUICE_INPUT_ENDED;
-  }
+  view.capture_ns = capture_of(edge, edge.next);
   return view;
-}
-
-InputView InputPort::begin_filled(uint32_t frames) {
-  if (is_direct() && edges[0]->cursor.available() >= frames) return begin(frames);
-  return begin_sum(frames);
-}
-
-InputView InputPort::begin_sum(uint32_t frames) {
-  is_summing_ = true;
-  InputView view{.data = sum_.data(), .frames = frames, .position = position_};
-  bool is_first = true;
-  for (Edge* edge : edges) {
-    if (edge->is_closed) continue;
-    align(*edge);
-    mix(*edge, frames, is_first);
-    is_first = false;
-    const auto stream_position =
-        static_cast<uint64_t>(static_cast<int64_t>(position_ + frames) - edge->offset);
-    collect_marks(*edge, stream_position);
-    const int64_t capture_ns =
-        capture_of(*edge, static_cast<uint64_t>(static_cast<int64_t>(position_) - edge->offset));
-    if (view.capture_ns == SLUICE_NO_TIME) view.capture_ns = capture_ns;
-  }
-  if (is_first) std::fill_n(sum_.begin(), size_t{frames} * format.channels, 0.0F);
-  if (is_idle()) view.flags |= SLUICE_INPUT_IDLE;
-  return view;
-}
-
-// Adds `frames` of the edge at the input's position to the sum. Ramps move in end(), on what was
-// consumed, so they are copied here.
-void InputPort::mix(Edge& edge, uint32_t frames, bool is_first) {
-  const uint32_t channels = format.channels;
-  const ReadSpan span = edge.cursor.begin_read(frames);
-  if (span.lost_frames != 0) note_jump(edge, span.lost_frames);
-  const int64_t start = static_cast<int64_t>(span.position) + edge.offset;
-  const int64_t lead = start - static_cast<int64_t>(position_);
-  const auto silent = static_cast<uint32_t>(std::clamp<int64_t>(lead, 0, frames));
-  const auto late = static_cast<uint32_t>(std::clamp<int64_t>(-lead, 0, span.frames));
-  const uint32_t there = std::min(frames - silent, span.frames - late);
-  const auto* data = reinterpret_cast<const float*>(span.data) + size_t{late} * channels;
-  edge.gain.to(static_cast<double>(edge.gain_target.load(std::memory_order_relaxed)));
-  Ramp gain = edge.gain;
-  Ramp presence = edge.presence;
-  float* sum = sum_.data();
-  if (is_first) std::fill_n(sum, size_t{frames} * channels, 0.0F);
-  const float* held = edge.last_frame.data();
-  for (uint32_t i = 0; i < frames; ++i, sum += channels) {
-    const bool is_there = i >= silent && i - silent < there;
-    presence.to(is_there ? 1.0 : 0.0);
-    const auto factor = static_cast<float>(gain.next() * presence.next());
-    if (is_there) held = data + size_t{i - silent} * channels;
-    if (factor == 0.0F) continue;
-    for (uint32_t c = 0; c < channels; ++c) sum[c] += held[c] * factor;
-  }
-  edge.cursor.end_read(0);
 }
 
 void InputPort::end(uint32_t frames) {
-  if (!is_summing_) {
-    if (!edges.empty()) {
-      Edge& edge = *edges[0];
-      edge.cursor.end_read(frames);
-      if (frames != 0) {
-        edge.read_frames.store(edge.read_frames.load(std::memory_order_relaxed) + frames,
-                               std::memory_order_relaxed);
-      }
-    }
-    position_ += frames;
-    if (mark_count_ != 0) retire_marks();
-    return;
-  }
-  const uint32_t channels = format.channels;
-  for (Edge* edge_pointer : edges) {
-    Edge& edge = *edge_pointer;
-    if (edge.is_closed) continue;
-    const ReadSpan span = edge.cursor.begin_read(frames);
-    const int64_t lead =
-        static_cast<int64_t>(span.position) + edge.offset - static_cast<int64_t>(position_);
-    const auto silent = static_cast<uint32_t>(std::clamp<int64_t>(lead, 0, frames));
-    const auto late = static_cast<uint32_t>(std::clamp<int64_t>(-lead, 0, span.frames));
-    const uint32_t there = std::min(frames - silent, span.frames - late);
-    for (uint32_t i = 0; i < frames; ++i) {
-      edge.presence.to(i >= silent && i - silent < there ? 1.0 : 0.0);
-      edge.gain.next();
-      edge.presence.next();
-    }
-    if (there != 0) {
-      const auto* data = reinterpret_cast<const float*>(span.data);
-      std::copy_n(data + size_t{late + there - 1} * channels, channels, edge.last_frame.data());
-      edge.read_frames.store(edge.read_frames.load(std::memory_order_relaxed) + there,
-                             std::memory_order_relaxed);
-    }
-    const uint32_t missing = frames - there;
-    if (missing != 0 && !edge.is_silent && !edge.is_ended()) {
-      edge.filled_frames.fetch_add(missing, std::memory_order_relaxed);
-      if (there != 0 || lead <= 0) edge.gaps.fetch_add(1, std::memory_order_relaxed);
-    }
-    if (late != 0) edge.count_lost(late, "came too late for the sum");
-    edge.cursor.end_read(late + there);
+  if (is_summing_) {
+    end_sum(frames);
+  } else {
+    end_direct(frames);
   }
   position_ += frames;
   retire_marks();
@@ -321,25 +231,16 @@ void InputPort::end(uint32_t frames) {
 void InputPort::discard(uint64_t frames, const char* reason) {
   for (Edge* edge : edges) {
     if (edge->is_closed) continue;
-    align(*edge);
-    const uint64_t thrown = edge->throw_away(frames);
-    edge->offset -= static_cast<int64_t>(thrown);
-    edge->count_lost(thrown, reason);
-    add_mark({sizeof(sluice_mark), SLUICE_MARK_DISCONTINUITY, position_, SLUICE_NO_TIME, thrown});
+    if (!edge->is_aligned) align(*edge);
+    const uint64_t passed = edge->pass_over(frames, reason);
+    if (passed == 0) continue;
+    edge->offset -= static_cast<int64_t>(passed);
+    add_mark({sizeof(sluice_mark), SLUICE_MARK_DISCONTINUITY, position_, SLUICE_NO_TIME, passed});
   }
 }
 
 void InputPort::close() {
-  for (Edge* edge : edges) {
-    if (edge->is_closed) continue;
-    edge->is_closed = true;
-    if (is_pcm()) {
-      edge->unread_frames.store(edge->cursor.available(), std::memory_order_relaxed);
-      edge->cursor.detach();
-    } else {
-      edge->packets.detach();
-    }
-  }
+  for (Edge* edge : edges) edge->close();
 }
 
 }  // namespace sluice::engine

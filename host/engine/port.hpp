@@ -1,34 +1,27 @@
-// Ports and edges: where the nodes of a running graph meet the rings.
-//
-// An OutputPort owns the ring behind it. An Edge is a read cursor on that ring with a gain. An
-// InputPort sums its edges. With one edge at unity a node reads the ring's own memory.
+// The ports of a node: an OutputPort owns the ring behind it, an InputPort sums its edges. With one
+// edge at unity a node reads the ring's own memory.
 #pragma once
 
 #include <sluice/plugin.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
+#include "host/engine/edge.hpp"
 #include "host/engine/meter.hpp"
 #include "host/engine/ring/latch.hpp"
 #include "host/engine/ring/mark_ring.hpp"
 #include "host/engine/ring/packet_ring.hpp"
 #include "host/engine/ring/ring.hpp"
-#include "sluice/ramp.hpp"
 
 namespace sluice::engine {
 
-class InputPort;
 class Lane;
 class Node;
-class OutputPort;
-
-enum class WhenFull : uint8_t { kWait = 1, kSkip };
 
 // What the owner of a clock said last: at `monotonic_ns`, `frames` frames had passed; `ratio` is
 // the measured rate over the nominal one. All zero before the first word.
@@ -36,114 +29,6 @@ struct ClockReading {
   double frames = 0.0;
   int64_t monotonic_ns = 0;
   double ratio = 0.0;
-};
-
-// How an edge behaves. Frames are those of the output's rate.
-struct EdgeOptions {
-  WhenFull when_full = WhenFull::kWait;
-  double gain_db = 0.0;
-  // Read this far behind the writer.
-  uint64_t delay_frames = 0;
-  // Room in the ring beyond what the reader's node needs.
-  uint64_t buffer_frames = 0;
-  // kSkip: where a reader that was overtaken goes on, behind the newest frame.
-  uint64_t target_frames = 0;
-  // An input that sums lets the other edges run ahead of this one by so much before it takes
-  // silence for it; kNeverFill where everything can wait.
-  static constexpr uint64_t kNeverFill = UINT64_MAX;
-  uint64_t fill_after_frames = kNeverFill;
-};
-
-// A code on its way from a reader to the nodes in front of it. One writer (the reader's lane), one
-// reader (the writer's lane). Full: the newest is dropped, as the older ones already say that
-// something happened.
-class UpstreamQueue {
- public:
-  void push(uint32_t code) noexcept {  // [audio, worker]
-    const uint32_t head = head_.load(std::memory_order_relaxed);
-    if (head - tail_.load(std::memory_order_acquire) == codes_.size()) return;
-    codes_[head % codes_.size()] = code;
-    head_.store(head + 1, std::memory_order_release);
-  }
-  // 0 if there is none. [audio]
-  uint32_t pop() noexcept {
-    const uint32_t tail = tail_.load(std::memory_order_relaxed);
-    if (tail == head_.load(std::memory_order_acquire)) return 0;
-    const uint32_t code = codes_[tail % codes_.size()];
-    tail_.store(tail + 1, std::memory_order_release);
-    return code;
-  }
-  bool is_empty() const noexcept {
-    return tail_.load(std::memory_order_relaxed) == head_.load(std::memory_order_relaxed);
-  }
-
- private:
-  std::array<uint32_t, 16> codes_{};
-  std::atomic<uint32_t> head_{0}, tail_{0};
-};
-
-// An output joined to an input. The cursor, the gain and the offset belong to the reader's lane.
-class Edge {
- public:
-  Edge(OutputPort& output, InputPort& input, const EdgeOptions& edge_options)
-      : from(output), to(input), options(edge_options) {}
-
-  OutputPort& from;
-  InputPort& to;
-  const EdgeOptions options;
-
-  // Set when the graph is wired [control]; constant while a plan with this edge is in force.
-  bool is_local = false;  // both ends in one lane: no bells
-
-  // Reader's lane.
-  Cursor cursor;
-  PacketCursor packets;
-  MarkReader marks;
-  int64_t offset = 0;             // input position minus stream position
-  bool is_aligned = false;        // offset is fixed
-  Ramp gain;                      // of the edge
-  Ramp presence;                  // falls when data is missing, rises when it is back
-  std::vector<float> last_frame;  // what a missing frame fades from
-  bool is_silent = false;         // a SILENCE_BEGINS without its end was read
-
-  // The reader is done with it and the cursor detached. Written by the reader's lane.
-  std::atomic<bool> is_closed{false};
-  uint32_t slot = 0;             // of the cursor, while not closed
-  uint64_t attach_position = 0;  // of the first frame it could read
-  // Linear gain wanted; the reader's lane ramps to it. [any]
-  std::atomic<float> gain_target{1.0F};
-
-  // Statistics: written by the reader's lane, read by anybody.
-  std::atomic<uint64_t> read_frames{0};           // consumed by the node
-  std::atomic<uint64_t> lost_frames{0};           // skipped, discarded or late
-  std::atomic<uint64_t> filled_frames{0};         // silence in place of missing data
-  std::atomic<uint64_t> gaps{0};                  // how often either happened
-  std::atomic<const char*> loss_reason{nullptr};  // of the newest loss: a literal
-  std::atomic<uint64_t> unread_frames{0};         // still there when the reader was done
-
-  // What a sleeping lane waits for at this edge; read by the other side after a full fence.
-  std::atomic<uint32_t> wanted_frames{1};
-  std::atomic<uint32_t> wanted_room{1};  // in comfort
-  std::atomic<uint32_t> least_room{1};   // when the reader is about to starve
-
-  UpstreamQueue upstream;
-
-  bool is_ended() const;
-  // Frames between the cursor and the writer; 0 once closed. [any]
-  uint64_t fill() const {
-    const auto state = from_ring().cursor_state(slot);
-    const uint64_t written = from_ring().written();
-    return state && !is_closed && written > state->position ? written - state->position : 0;
-  }
-  const Ring& from_ring() const;
-  // Passes over up to `frames` unread; returns how many. Reader's lane.
-  uint64_t throw_away(uint64_t frames);
-  void count_lost(uint64_t frames, const char* reason) {
-    loss_reason.store(reason, std::memory_order_relaxed);
-    lost_frames.store(lost_frames.load(std::memory_order_relaxed) + frames,
-                      std::memory_order_relaxed);
-    gaps.store(gaps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
 };
 
 // One output of a node.
@@ -161,45 +46,61 @@ class OutputPort {
   // Fixed while running.
   sluice_format format{};
   uint32_t frame_bytes = 0;
-  bool is_live = false;
+  bool is_live = false;  // its data cannot wait
   uint64_t latency_frames = 0;
   uint32_t max_block_frames = 0;
   std::unique_ptr<Ring> ring;
   std::unique_ptr<PacketRing> packet_ring;
   MarkRing marks;
-  // What a writer may ask for at once without waiting for ever.
+  // What a writer may wait for at once, and what a reader may: together they fit into the ring, so
+  // that the two never wait for each other.
   uint32_t largest_wait_frames = 0;
+  uint32_t largest_want_frames = 0;
 
   // Writer's lane.
   std::span<Edge* const> edges;  // set by the lane's plan
   bool has_remote_edges = false;
+  bool has_commits = false;  // since the lane last told its readers
+  bool has_marks = false;    // likewise: what every reader must be told
   bool is_ended = false;
   std::byte* open_span = nullptr;  // of a threaded node's begin_write
   Meter meter;
   Latch<ClockReading> clock;
 
+  // Readers asleep for want of data: then every bit of room is worth a wake-up. [any]
+  std::atomic<uint32_t> starving_readers{0};
+
+  // [any]
   uint64_t written() const { return ring->written(); }
-  // Room for the node: nothing while nobody reads and the output can wait.
-  WriteSpan begin(uint32_t maximum_frames) {
-    if (!is_live && !has_readers()) return {.position = ring->write_position()};
-    return ring->begin_write(maximum_frames);
-  }
+  // Somebody has a cursor on it.
   bool has_readers() const {
-    for (const Edge* edge : edges) {
-      if (!edge->is_closed.load(std::memory_order_relaxed)) return true;
-    }
-    return false;
+    return (is_pcm() ? ring->cursor_count() : packet_ring->cursor_count()) != 0;
   }
-  uint32_t room(uint32_t maximum_frames) { return begin(maximum_frames).frames; }
-  // `capture_ns`: of the first frame committed.
-  void commit(uint32_t frames, int64_t capture_ns) {
-    if (capture_ns != SLUICE_NO_TIME) marks.set_time({ring->write_position(), capture_ns});
-    ring->end_write(frames);
-  }
+
+  // Everything below belongs to the writer's lane.
+
+  // Room for the node. None while nobody reads any output of the node and this one can wait: it
+  // holds its place. An output that nobody reads beside one that is read runs on.
+  WriteSpan begin(uint32_t maximum_frames);
+  // Whether begin(frames) would give so many.
+  bool has_room(uint32_t frames);
+  // Publishes the first `frames` of the span. `capture_ns`: of the first of them.
+  void commit(uint32_t frames, int64_t capture_ns);
   // `frames` frames had no room: their place becomes silence, marked as a gap.
-  void drop(uint64_t frames, Lane& lane);
-  // The stream ends behind what has been written.
+  void drop(uint64_t frames);
+  // The stream ends behind what has been written; silence still owed for drops is not waited for.
   void end();
+  // All its readers are done and nobody else will come.
+  bool is_abandoned() const;
+
+ private:
+  bool is_held() const;
+
+#if SLUICE_SINGLE_MAPPING
+  // Spans must not cross the end of the first mapping, so the node writes here instead.
+  std::vector<std::byte> detour_;
+  bool is_detour_ = false;
+#endif
 };
 
 // What an input offers its node.
@@ -211,7 +112,12 @@ struct InputView {
   int64_t capture_ns = SLUICE_NO_TIME;
 };
 
-// One input of a node. All functions belong to the reader's lane.
+// One input of a node, with a timeline of its own. All functions belong to the reader's lane.
+//
+// Every edge of it is tied to that timeline when its first frame is there: by capture time where
+// both have one, otherwise so that its next frame comes next. From then on each frame of the stream
+// has its place. What comes too late for it is passed over and counted. A stream that was missing
+// for so long that it has faded out, or begins again behind deliberate silence, is tied anew.
 class InputPort {
  public:
   InputPort(Node& owner, uint32_t index, const sluice_port& declared)
@@ -230,26 +136,40 @@ class InputPort {
   uint64_t wished_frames = 0;  // buffering the node asked for
   uint32_t max_block_frames = 0;
 
-  std::span<Edge* const> edges;  // set by the lane's plan
+  bool was_connected = false;  // once; for the engine [control]
+
+  std::span<Edge* const> edges;   // set by the lane's plan
+  bool has_remote_edges = false;  // likewise
+  bool stays_open = false;        // likewise: without edges it is silent, not ended
+  bool has_releases = false;      // since the lane last told its writers
 
   Latch<ClockReading> clock;
 
   // Newest end-to-end latency seen here (read time minus capture time); [any].
   std::atomic<int64_t> measured_latency_ns{SLUICE_NO_TIME};
 
-  // Allocates what summing and marks need: views of up to `maximum_frames`. [control]
-  void prepare(uint32_t maximum_frames);
+  // Allocates what summing and marks need: views of up to `maximum_frames`. Touches that memory
+  // only if `is_summing`. [control]
+  void prepare(uint32_t maximum_frames, bool is_summing);
 
   // Frames that begin() could offer now.
   uint64_t available();
   // All edges have ended (or there are none) and nothing is left.
   bool is_ended() const;
+  // Every stream that feeds it has ended, though something may be left.
+  bool has_end() const;
   bool is_idle() const;
+  // So many frames can always be there without any writer being stuck.
+  uint32_t largest_want() const;
+  // The most that one view can be sure to hold.
+  uint32_t largest_view() const {
+    return sum_frames_ == 0 ? largest_want() : std::min(largest_want(), sum_frames_);
+  }
 
   // Offers up to `maximum_frames`; end() consumes the first `frames` of them.
   InputView begin(uint32_t maximum_frames);
   void end(uint32_t frames);
-  // Offers exactly `frames`, with ramped silence for what is missing. For devices.
+  // Offers up to `frames`, and at least one, with ramped silence for what is missing. For devices.
   InputView begin_filled(uint32_t frames);
 
   // Marks up to the end of the view, not consumed past yet; valid until end().
@@ -261,6 +181,10 @@ class InputPort {
   uint64_t position() const { return position_; }
   // Packet ports take one edge: that edge, null if it is closed or missing.
   Edge* packet_edge() const { return edges.empty() || edges[0]->is_closed ? nullptr : edges[0]; }
+  bool has_packets() const {
+    const Edge* edge = packet_edge();
+    return edge && edge->packets.available() != 0;
+  }
   // Throws the oldest frames away; counted.
   void discard(uint64_t frames, const char* reason);
   // The node is done: no edge holds its writer back any more.
@@ -269,28 +193,40 @@ class InputPort {
  private:
   static constexpr uint32_t kMaxMarks = 256;
 
+  bool is_f32() const { return format.sample_format == SLUICE_SAMPLE_F32; }
   bool is_direct() const {
     if (edges.size() != 1) return false;
     const Edge& edge = *edges[0];
-    return edge.gain_target.load(std::memory_order_relaxed) == 1.0F && !edge.gain.is_moving() &&
-           edge.gain.value() == 1.0 && !edge.presence.is_moving() && edge.presence.value() == 1.0;
+    return (edge.is_plain && edge.gain_target.load(std::memory_order_relaxed) == 1.0F) ||
+           (!is_f32() && !keeps_last_);
   }
-  void align(Edge& edge);
+  InputView begin_direct(uint32_t maximum_frames);
+  InputView begin_sum(uint32_t frames);
+  void end_direct(uint32_t frames);
+  void end_sum(uint32_t frames);
+
+  bool is_limiting(const Edge& edge) const;
+  uint64_t frames_ahead(Edge& edge);
+  bool align(Edge& edge);
+  void lay_out(Edge& edge, uint32_t frames);
+  void mix(Edge& edge, uint32_t frames, bool is_first);
+  void move_ramps(Edge& edge, uint32_t frames);
+  void note_jump(Edge& edge, uint64_t lost_frames);
+  bool is_over(const Edge& edge, uint64_t input_position) const;
+
   void collect_marks(Edge& edge, uint64_t up_to_stream_position);
   void add_mark(const sluice_mark& mark);
   void retire_marks();
-  uint64_t aligned_available(Edge& edge);
-  void note_jump(Edge& edge, uint64_t lost_frames);
-  InputView begin_sum(uint32_t frames);
-  void mix(Edge& edge, uint32_t frames, bool first);
   int64_t capture_of(const Edge& edge, uint64_t stream_position) const;
 
   uint64_t position_ = 0;
   std::vector<sluice_mark> marks_;
   uint32_t mark_count_ = 0;
-  std::vector<float> sum_;
+  std::unique_ptr<float[]> sum_;
   uint32_t sum_frames_ = 0;  // that fit in sum_
-  bool is_summing_ = false;
+  bool is_summing_ = false;  // the view being offered is sum_
+  bool keeps_last_ = false;  // may have to fade out of what it read in place
+  const std::byte* direct_data_ = nullptr;
 };
 
 }  // namespace sluice::engine

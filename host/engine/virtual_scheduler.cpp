@@ -10,10 +10,18 @@
 
 namespace sluice::engine {
 
+namespace {
+struct Unwinding {};
+}  // namespace
+
 VirtualScheduler::Participant::Participant(VirtualScheduler& scheduler,
                                            std::function<void(Participant&)> body)
-    : scheduler_(scheduler),
-      fiber_(std::make_unique<Fiber>([this, body = std::move(body)] { body(*this); })) {}
+    : scheduler_(scheduler), fiber_(std::make_unique<Fiber>([this, body = std::move(body)] {
+        try {
+          if (!is_stopping_) body(*this);
+        } catch (const Unwinding&) {
+        }
+      })) {}
 
 int64_t VirtualScheduler::Participant::now_ns() const { return scheduler_.clock_.now_ns(); }
 
@@ -27,6 +35,7 @@ bool VirtualScheduler::Participant::wait(std::function<bool()> is_ready, int64_t
   while (!is_ready_()) {
     if (now_ns() >= deadline_ns_) return false;
     fiber_->suspend();
+    if (is_stopping_) throw Unwinding{};
   }
   return true;
 }
@@ -87,6 +96,14 @@ void VirtualScheduler::finish() {
       is_alive = true;
     }
   }
+  for (const auto& participant : participants_) {
+    participant->is_stopping_ = true;
+    while (!participant->fiber_->is_finished()) participant->fiber_->resume();
+  }
+}
+
+void VirtualScheduler::finish(Lane& lane) {
+  while (lane.fiber() && !lane.fiber()->is_finished()) lane.fiber()->resume();
 }
 
 VirtualScheduler::Outcome VirtualScheduler::run(int64_t until_ns,
@@ -116,6 +133,7 @@ VirtualScheduler::Outcome VirtualScheduler::run(int64_t until_ns,
       if (descriptors.empty()) return Outcome::kStalled;
       // Nothing but the real world can go on: give it a moment of real time.
       ::poll(descriptors.data(), descriptors.size(), 100);
+      if (keep_going && !keep_going()) return Outcome::kTime;
       continue;
     }
     if (wake_ns > until_ns) {

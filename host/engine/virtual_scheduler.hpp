@@ -27,10 +27,12 @@ class VirtualScheduler {
 
   // Lanes run in the order in which they were added.
   void add(Lane& lane) { lanes_.push_back(&lane); }
+  // The lane has ended, or never ran.
+  void remove(Lane& lane) { std::erase(lanes_, &lane); }
   void reverse() { std::reverse(lanes_.begin(), lanes_.end()); }
 
   // A peer of a test that lives on the same clock: `body` runs on a fiber of its own and may call
-  // the functions of Participant.
+  // the functions of Participant. At the end of the run they throw something that `body` lets pass.
   class Participant {
    public:
     int64_t now_ns() const;
@@ -44,6 +46,7 @@ class VirtualScheduler {
     VirtualScheduler& scheduler_;
     std::function<bool()> is_ready_;
     int64_t deadline_ns_ = 0;
+    bool is_stopping_ = false;
     std::unique_ptr<Fiber> fiber_;
   };
   void add_participant(std::function<void(Participant&)> body);
@@ -56,9 +59,11 @@ class VirtualScheduler {
   // Goes on until one of the above; may be called again. `keep_going`, asked now and then, ends the
   // run (kTime) when it answers false.
   Outcome run(int64_t until_ns, const std::function<bool()>& keep_going = {});
-  // Resumes every lane, in turn, until all are finished; for the end, when every wait answers at
-  // once.
+  // Resumes every lane, in turn, until all are finished, and unwinds the participants; for the end,
+  // when every wait answers at once.
   void finish();
+  // The same for one lane.
+  void finish(Lane& lane);
 
  private:
   bool run_ready();

@@ -34,7 +34,8 @@ inline constexpr double kMaximumLatencyBudgetMs = 600'000;
 struct NodeParameter {
   std::string key;
   ParameterValue value;
-  bool given = false;  // by the graph or the command line; otherwise the default
+  bool given = false;   // by the graph or the command line; otherwise the default
+  bool secret = false;  // never shown
   // Of the value if given, else of the node.
   Location at;
   // What a secret was written as ("${env:PASSWORD}"); empty if it stands there in clear.
@@ -85,6 +86,8 @@ struct Setting {
   std::string node;
   std::string parameter;
   ParameterValue value;
+  bool secret = false;        // never shown
+  std::string secret_source;  // as in NodeParameter
   Location at;
 };
 

@@ -18,7 +18,7 @@ namespace sluice::graph {
 inline constexpr std::size_t kMaximumFileBytes = std::size_t{16} << 20;
 inline constexpr int kMaximumNesting = 64;
 // Objects, lists, texts, numbers in one file: bounds the memory that reading takes.
-inline constexpr std::size_t kMaximumValues = 1'000'000;
+inline constexpr std::size_t kMaximumValues = 500'000;
 inline constexpr int kMaximumIncludeDepth = 16;
 // After this many, one last diagnostic says how many more there are.
 inline constexpr std::size_t kMaximumDiagnostics = 1000;

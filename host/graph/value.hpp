@@ -21,19 +21,19 @@ class Value {
   using Array = std::vector<Value>;
   using Object = std::vector<Member>;
 
-  Value() = default;                                          // null
-  Value(bool b) : data_(b) {}                                 // NOLINT: implicit
-  Value(int number) : data_(std::int64_t{number}) {}          // NOLINT: implicit
-  Value(std::int64_t number) : data_(number) {}               // NOLINT: implicit
-  Value(double number) : data_(number) {}                     // NOLINT: implicit
-  Value(std::string text) : data_(std::move(text)) {}         // NOLINT: implicit
-  Value(std::string_view text) : data_(std::string(text)) {}  // NOLINT: implicit
-  Value(const char* text) : data_(std::string(text)) {}       // NOLINT: implicit
-  Value(Array elements) : data_(std::move(elements)) {}       // NOLINT: implicit
-  Value(Object members);                                      // NOLINT: implicit
+  Value() = default;             // null
+  Value(bool b);                 // NOLINT: implicit
+  Value(int number);             // NOLINT: implicit
+  Value(std::int64_t number);    // NOLINT: implicit
+  Value(double number);          // NOLINT: implicit
+  Value(std::string text);       // NOLINT: implicit
+  Value(std::string_view text);  // NOLINT: implicit
+  Value(const char* text);       // NOLINT: implicit
+  Value(Array elements);         // NOLINT: implicit
+  Value(Object members);         // NOLINT: implicit
 
   static Value object();
-  static Value array() { return Value(Array{}); }
+  static Value array();
 
   bool is_null() const { return std::holds_alternative<std::monostate>(data_); }
   bool is_bool() const { return std::holds_alternative<bool>(data_); }
@@ -80,7 +80,7 @@ struct Member {
 std::string number_text(double number);
 
 // `text` with its quotes and escapes, as JSON wants it. Bytes that are not UTF-8 become U+FFFD.
-std::string quoted(std::string_view text);
+std::string quote_json(std::string_view text);
 
 // One line: {"a": 1, "b": [1, 2]}.
 std::string to_json(const Value& value);

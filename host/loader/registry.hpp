@@ -4,9 +4,10 @@
 //   1. RegistryOptions::plugin_dirs (--plugin-dir)
 //   2. SLUICE_PLUGIN_PATH, folders separated by colons
 //   3. ../lib/sluice beside the running program, and the same with the library folder of the
-//      installation (../lib/x86_64-linux-gnu/sluice)
+//      installation (../lib/x86_64-linux-gnu/sluice); if there is neither, the plugin folder this
+//      program was configured to be installed with. A program and the plugins made with it belong
+//      together, so this comes before
 //   4. ~/.local/lib/sluice
-//   5. the folder of the installation this program was configured for
 // A type comes from the first file named after it (filter.gate.so), so that a run loads only what
 // its graph names, and otherwise from the first file, in the order of folders and names, that
 // offers it. Where several files offer one type, the log names the one that is used.
@@ -30,7 +31,7 @@ namespace sluice::loader {
 
 struct RegistryOptions {
   std::vector<std::filesystem::path> plugin_dirs;
-  // Whether folders 2 to 5 are searched too.
+  // Whether folders 2 to 4 are searched too.
   bool has_default_dirs = true;
   // Descriptions of types found by a scan; empty: $XDG_CACHE_HOME/sluice/plugins.cache, or else
   // ~/.cache/sluice/plugins.cache, or, without HOME, none. Never necessary, never trusted.
@@ -38,7 +39,7 @@ struct RegistryOptions {
   bool has_cache = true;
 };
 
-// A file in a plugin folder that cannot be used, or only in part.
+// A file in a plugin folder that cannot be used, or only in part; or a folder that is not there.
 struct Problem {
   std::filesystem::path file;
   std::string sentence;  // names the file
@@ -60,7 +61,7 @@ class Registry {
   // scan come from the cache and are not loaded, see Type::is_loaded.
   std::vector<const Type*> all();
 
-  // What find and all have met so far, each file once, in the order met.
+  // What has been met so far, each sentence once, in the order met.
   const std::vector<Problem>& problems() const;
 
   // The folders searched that exist, in order.

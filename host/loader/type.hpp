@@ -11,8 +11,9 @@ namespace sluice::loader {
 
 // Views over a sluice_type that the loader has checked and copied into structs of this host's
 // size: members that an older plugin does not know are zero, those a newer one adds are left out.
-// Every string is set (a plugin's null is ""), except sluice_parameter.claim, where null means
-// none. Arrays without elements are empty. Immutable. [any]
+// Every string is set (a plugin's null is ""), except sluice_parameter.claim and claim_when and
+// sluice_statistic.against, where null means none. Arrays without elements are empty. Immutable.
+// [any]
 class Type {
  public:
   // `data` is full-size, as are the elements of its arrays, and lives as long as the process.

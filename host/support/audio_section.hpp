@@ -3,6 +3,7 @@
 // lock or a system call.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace sluice::support {
@@ -16,8 +17,16 @@ inline thread_local constinit uint32_t audio_section_depth = 0;
 // Around every call of process and every cycle of a device. [any]
 class AudioSection {
  public:
-  AudioSection() noexcept { ++detail::audio_section_depth; }
-  ~AudioSection() { --detail::audio_section_depth; }
+  // The fences cost nothing; they keep the compiler, which knows that malloc never looks at the
+  // depth, from moving it across.
+  AudioSection() noexcept {
+    ++detail::audio_section_depth;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  ~AudioSection() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    --detail::audio_section_depth;
+  }
   AudioSection(const AudioSection&) = delete;
   AudioSection& operator=(const AudioSection&) = delete;
 };
@@ -25,14 +34,18 @@ class AudioSection {
 // Whether the calling thread is inside an AudioSection. [any]
 inline bool is_in_audio_section() noexcept { return detail::audio_section_depth != 0; }
 
-// Lifts the mark for its lifetime: around what a threaded node's wait does on the way out of an
-// audio call, and around the guard's own report. [any]
+// Lifts the mark for its lifetime: around the system call that wakes another lane, and around a
+// guard's own report. [any]
 class AudioSectionPause {
  public:
   AudioSectionPause() noexcept : depth_(detail::audio_section_depth) {
     detail::audio_section_depth = 0;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
-  ~AudioSectionPause() { detail::audio_section_depth = depth_; }
+  ~AudioSectionPause() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    detail::audio_section_depth = depth_;
+  }
   AudioSectionPause(const AudioSectionPause&) = delete;
   AudioSectionPause& operator=(const AudioSectionPause&) = delete;
 

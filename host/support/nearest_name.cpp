@@ -1,12 +1,14 @@
 #include "host/support/nearest_name.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 
 namespace sluice::support {
 namespace {
 
 constexpr std::size_t kMostEdits = 3;
+// Nobody mistypes longer names or chooses from longer lists; a hostile file must not cost seconds.
+constexpr std::size_t kMostNameBytes = 128;
+constexpr std::size_t kMostCandidates = 4096;
 
 // Not std::tolower: that depends on the locale.
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -33,8 +35,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t li
       }
       best = std::min(best, row[j]);
     }
-    // A later row is never below the smaller of the two before it, and a swap adds one.
-    if (best > limit && *std::min_element(last.begin(), last.end()) > limit) return limit + 1;
+    // No later row has a smaller least member.
+    if (best > limit) return limit + 1;
     before_last.swap(last);
     last.swap(row);
   }
@@ -42,9 +44,11 @@ std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t li
 }
 
 std::string nearest_name(std::string_view name, const std::vector<std::string_view>& candidates) {
+  if (name.size() > kMostNameBytes || candidates.size() > kMostCandidates) return {};
   std::string_view nearest;
   std::size_t nearest_distance = kMostEdits + 1;
   for (const std::string_view candidate : candidates) {
+    if (candidate.size() > kMostNameBytes) continue;
     const std::size_t limit = std::min(kMostEdits, std::max(name.size(), candidate.size()) / 3);
     const std::size_t distance = edit_distance(name, candidate, limit);
     if (distance <= limit && distance < nearest_distance) {

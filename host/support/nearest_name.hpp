@@ -14,7 +14,8 @@ namespace sluice::support {
 std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t limit);
 
 // The candidate nearest to `name` (the first of equals); empty if all are too different to be
-// meant: more than a third of the longer name, or more than 3.
+// meant: more than a third of the longer name, or more than 3. Empty too for names over 128 bytes
+// and lists of over 4096.
 std::string nearest_name(std::string_view name, const std::vector<std::string_view>& candidates);
 
 // "; did you mean \"gate\"?" or nothing.

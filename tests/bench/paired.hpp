@@ -5,6 +5,8 @@
 // is taken within the round.
 #pragma once
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -23,6 +25,20 @@ double elapsed_ns(Work&& work) {
   std::forward<Work>(work)();
   const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - begin;
   return spent.count();
+}
+
+// CPU time of this thread that `work` takes, in ns: for work on one thread, blind to whoever else
+// runs on the machine.
+template <typename Work>
+double cpu_ns(Work&& work) {
+  const auto now = [] {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+  };
+  const double begin = now();
+  std::forward<Work>(work)();
+  return now() - begin;
 }
 
 // Keeps a value from being optimised away.

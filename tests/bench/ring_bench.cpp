@@ -18,6 +18,7 @@
 
 namespace {
 
+using sluice::bench::cpu_ns;
 using sluice::bench::elapsed_ns;
 using sluice::bench::keep;
 using sluice::bench::Paired;
@@ -29,7 +30,7 @@ using sluice::engine::Ring;
 
 using Queue = boost::lockfree::spsc_queue<float>;
 
-constexpr int kRounds = 31;
+constexpr int kRounds = 101;
 constexpr std::uint32_t kChannels = 2;
 constexpr std::uint32_t kFrameBytes = kChannels * sizeof(float);
 constexpr std::uint32_t kBlockFrames = 480;
@@ -99,7 +100,7 @@ double hop_ns(int blocks, Write write, Read read) {
 
 // Copies in and copies out: the same work on both sides.
 Paired measure_hop(CursorPolicy policy) {
-  constexpr int kBlocks = 40'000;
+  constexpr int kBlocks = 5'000;
   const std::vector<float> source(kBlockSamples, 0.25F);
   std::vector<float> target(kBlockSamples);
   const auto ring = make_ring();
@@ -192,7 +193,7 @@ std::uint64_t look_at(const float* samples, Look look) {
 
 Paired measure_fan_out(CursorPolicy policy, Look look) {
   constexpr int kReaders = 16;
-  constexpr int kBlocks = 4'000;
+  constexpr int kBlocks = 1'000;
   const std::vector<float> source(kBlockSamples, 0.25F);
   std::vector<float> target(kBlockSamples);
   const auto ring = make_ring();
@@ -205,7 +206,7 @@ Paired measure_fan_out(CursorPolicy policy, Look look) {
   }
 
   const auto ours = [&] {
-    return elapsed_ns([&] {
+    return cpu_ns([&] {
              for (int block = 0; block < kBlocks; ++block) {
                const auto room = ring->begin_write(kBlockFrames);
                std::memcpy(room.data, source.data(), kBlockBytes);
@@ -221,7 +222,7 @@ Paired measure_fan_out(CursorPolicy policy, Look look) {
            kBlocks;
   };
   const auto peer = [&] {
-    return elapsed_ns([&] {
+    return cpu_ns([&] {
              for (int block = 0; block < kBlocks; ++block) {
                for (const auto& queue : queues) queue->push(source.data(), kBlockSamples);
                for (const auto& queue : queues) {
@@ -235,7 +236,7 @@ Paired measure_fan_out(CursorPolicy policy, Look look) {
   return run_paired(kRounds, ours, peer);
 }
 
-constexpr int kHops = 1'000'000;
+constexpr int kHops = 50'000;
 
 Paired measure_empty_hop(CursorPolicy policy) {
   const auto ring = make_ring();
@@ -244,7 +245,7 @@ Paired measure_empty_hop(CursorPolicy policy) {
   std::atomic<std::uint64_t> word{0};
 
   const auto ours = [&] {
-    return elapsed_ns([&] {
+    return cpu_ns([&] {
              for (int hop = 0; hop < kHops; ++hop) {
                const auto room = ring->begin_write(kBlockFrames);
                keep(room.data);
@@ -257,7 +258,7 @@ Paired measure_empty_hop(CursorPolicy policy) {
            kHops;
   };
   const auto peer = [&] {
-    return elapsed_ns([&] {
+    return cpu_ns([&] {
              for (int hop = 0; hop < kHops; ++hop) {
                const std::uint64_t value = word.load(std::memory_order_relaxed);
                keep(value);
@@ -275,7 +276,7 @@ Paired measure_silent_bell() {
   std::atomic<std::uint64_t> word{0};
   std::uint64_t value = 0;
   const auto ours = [&] {
-    return elapsed_ns([&] {
+    return cpu_ns([&] {
              for (int hop = 0; hop < kHops; ++hop) {
                word.store(++value, std::memory_order_release);
                bell.ring_if_waiting();
@@ -284,7 +285,7 @@ Paired measure_silent_bell() {
            kHops;
   };
   const auto peer = [&] {
-    return elapsed_ns([&] {
+    return cpu_ns([&] {
              for (int hop = 0; hop < kHops; ++hop) {
                word.store(++value, std::memory_order_release);
              }
@@ -302,7 +303,7 @@ void row_hop_goal(sluice::bench::Table& table, const char* what, const Paired& i
 
 int main() {
   sluice::bench::Table table(
-      "ring: 480-frame stereo f32 blocks, 8192 frames; medians of 31 paired rounds; peer: "
+      "ring: 480-frame stereo f32 blocks, 8192 frames; medians of 101 paired rounds; peer: "
       "boost::lockfree::spsc_queue<float>");
   table.row_at_most("two threads, copy in and out, waiting cursor",
                     measure_hop(CursorPolicy::kWait), "ns", 1.0);

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <random>
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 SNDFILE* open_for_writing(const std::string& path, int kind, uint32_t channels, uint32_t rate_hz) {
@@ -91,4 +91,4 @@ std::vector<int> int_noise(uint64_t count, uint32_t bits, uint32_t seed) {
   return samples;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace sluice::test {
+namespace sluice::tests {
 
 // A folder of its own that is gone, with all in it, when the object is.
 class TemporaryFolder {
@@ -43,4 +43,4 @@ std::vector<float> read_sound_float(const std::string& path);
 // Noise in which every bit of the upper `bits` of 32 changes; the rest is zero.
 std::vector<int> int_noise(uint64_t count, uint32_t bits, uint32_t seed = 1);
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <sluice/describe.hpp>
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 // Enough for every node that asks for no limit of its own.
@@ -54,7 +54,11 @@ struct WorkerDriver::HostTables {
   }
 
   static const void* get_extension(const sluice_host*, const char* id) {
-    return std::string_view(id) == SLUICE_WORKER_HOST ? &kWorker : nullptr;
+    const std::string_view wanted = id;
+    if (wanted == SLUICE_WORKER_HOST) return &kWorker;
+    if (wanted == SLUICE_NET_HOST) return &kNet;
+    if (wanted == SLUICE_CLOCK_HOST) return &kClock;
+    return nullptr;
   }
   static void fail(const sluice_host* host, sluice_result, const char* sentence) {
     of(host).sentence_ = sentence;
@@ -81,8 +85,13 @@ struct WorkerDriver::HostTables {
   static void tell_upstream(const sluice_host* host, uint32_t, uint32_t code) {
     of(host).told_upstream_.push_back(code);
   }
-  static void set_state(const sluice_host* host, uint32_t, const char* sentence) {
-    if (sentence) of(host).log_.emplace_back(sentence);
+  static void set_state(const sluice_host* host, uint32_t state, const char* sentence) {
+    WorkerDriver& self = of(host);
+    const std::string text = sentence ? sentence : "";
+    if (self.state_ == state && self.state_sentence_ == text) return;
+    self.state_ = state;
+    self.state_sentence_ = text;
+    if (sentence) self.log_.push_back(text);
   }
 
   static sluice_result wait(const sluice_host* host, sluice_wait_item* items, uint32_t count,
@@ -129,6 +138,7 @@ struct WorkerDriver::HostTables {
       return self.violate(fmt::format("end_write: {} frames were not offered", frames));
     }
     self.write_held_.reset();
+    if (frames == 0) return;
     const auto data = std::span(self.span_).first(size_t{frames} * self.frame_bytes_);
     const uint64_t position = self.frames_written_;
     self.frames_written_ += frames;
@@ -141,35 +151,95 @@ struct WorkerDriver::HostTables {
   static void drop(const sluice_host* host, uint32_t, uint64_t frames) {
     of(host).frames_dropped_ += frames;
   }
-  static sluice_result next_mark(const sluice_host*, uint32_t, uint64_t, sluice_mark*) {
-    return SLUICE_ERROR_AGAIN;
+  static sluice_result next_mark(const sluice_host* host, uint32_t, uint64_t position,
+                                 sluice_mark* mark) {
+    WorkerDriver& self = of(host);
+    if (self.input_marks_.empty() || self.input_marks_.front().position > position) {
+      return SLUICE_ERROR_AGAIN;
+    }
+    *mark = self.input_marks_.front();
+    self.input_marks_.pop_front();
+    return SLUICE_OK;
   }
   static uint64_t available(const sluice_host* host, uint32_t) {
     return of(host).available_frames();
   }
   static void discard(const sluice_host* host, uint32_t, uint64_t frames, const char*) {
     WorkerDriver& self = of(host);
-    self.consume(std::min(frames, self.available_frames()));
+    const uint64_t discarded = std::min(frames, self.available_frames());
+    self.frames_discarded_ += discarded;
+    self.consume(discarded);
+  }
+
+  static void publish(const sluice_host*, uint32_t, double, int64_t, double) {}
+
+  static sluice_result connect(const sluice_host* host, const char* name, uint16_t port,
+                               const sluice_stream_options* options, sluice_stream** stream) {
+    auto made = of(host).network_.connect(name, port, *options);
+    if (!made) return of(host).refuse(made.error());
+    *stream = *made;
+    return SLUICE_OK;
+  }
+  static sluice_result listen(const sluice_host* host, const char* address, uint16_t port,
+                              const sluice_stream_options* options, sluice_listener** listener) {
+    auto made = of(host).network_.listen(address, port, *options);
+    if (!made) return of(host).refuse(made.error());
+    *listener = *made;
+    return SLUICE_OK;
+  }
+  static uint16_t listener_port(const sluice_host* host, sluice_listener* listener) {
+    return of(host).network_.listener_port(listener);
+  }
+  static sluice_result accept(const sluice_host* host, sluice_listener* listener,
+                              sluice_stream** stream) {
+    return of(host).network_.accept(listener, stream);
+  }
+  static sluice_result send(const sluice_host* host, sluice_stream* stream, const void* data,
+                            size_t size_bytes, size_t* sent) {
+    return of(host).network_.send(stream, data, size_bytes, *sent);
+  }
+  static sluice_result receive(const sluice_host* host, sluice_stream* stream, void* data,
+                               size_t size_bytes, size_t* received) {
+    return of(host).network_.receive(stream, data, size_bytes, *received);
+  }
+  static void info(const sluice_host* host, sluice_stream* stream, sluice_stream_info* info) {
+    of(host).network_.info(stream, *info);
+  }
+  static void finish(const sluice_host* host, sluice_stream* stream) {
+    of(host).network_.finish(stream);
+  }
+  static void close(const sluice_host* host, sluice_stream* stream, uint32_t abort) {
+    of(host).network_.close(stream, abort != 0);
+  }
+  static void close_listener(const sluice_host* host, sluice_listener* listener) {
+    of(host).network_.close_listener(listener);
   }
 
   static const sluice_worker_host kWorker;
+  static const sluice_clock_host kClock;
+  static const sluice_net_host kNet;
 };
 
 const sluice_worker_host WorkerDriver::HostTables::kWorker{
     wait, begin_read, end_read, begin_write, end_write, drop, next_mark, available, discard};
+const sluice_clock_host WorkerDriver::HostTables::kClock{publish};
+const sluice_net_host WorkerDriver::HostTables::kNet{
+    connect, listen, listener_port, accept, send, receive, info, finish, close, close_listener};
 
-WorkerDriver::WorkerDriver(const std::string& type_id) {
+const sluice_type& load_type(const std::string& type_id) {
   const std::string path = std::string(SLUICE_TEST_PLUGIN_DIR "/") + type_id + ".so";
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) abort_with(dlerror());
   const auto* entry = static_cast<const sluice_library*>(dlsym(library, "sluice_entry"));
   if (!entry) abort_with(path + " is no plugin");
   for (uint32_t i = 0; i < entry->type_count; ++i) {
-    if (type_id == entry->types[i]->id) type_ = entry->types[i];
+    if (type_id == entry->types[i]->id) return *entry->types[i];
   }
-  if (!type_) abort_with(path + " has no type " + type_id);
-  if (type_->port_count != 1) abort_with(type_id + " has more than one port");
+  abort_with(path + " has no type " + type_id);
+}
 
+WorkerDriver::WorkerDriver(const std::string& type_id) : type_(&load_type(type_id)) {
+  if (type_->port_count != 1) abort_with(type_id + " has more than one port");
   for (uint32_t i = 0; i < type_->parameter_count; ++i) {
     const sluice_parameter& p = type_->parameters[i];
     texts_.push_back(std::make_unique<std::string>(p.default_text ? p.default_text : ""));
@@ -238,6 +308,11 @@ support::Status WorkerDriver::status(sluice_result result) {
   return support::Error{code_of(result), std::exchange(sentence_, {})};
 }
 
+sluice_result WorkerDriver::refuse(const support::Error& error) {
+  sentence_ = error.message;
+  return SLUICE_ERROR_NETWORK;
+}
+
 support::Result<WorkerDriver::Description> WorkerDriver::describe(uint32_t port) {
   const sluice_port& declared = type_->ports[port];
   sluice_port_info info{sizeof(sluice_port_info), declared.flags,      declared.clock, nullptr,
@@ -274,11 +349,18 @@ void WorkerDriver::feed(std::span<const std::byte> frames) {
   frames_fed_ += frames.size() / frame_bytes_;
 }
 
+void WorkerDriver::feed_mark(uint32_t kind) {
+  input_marks_.push_back({sizeof(sluice_mark), kind, frames_fed_, SLUICE_NO_TIME, 0});
+}
+
 void WorkerDriver::consume(uint64_t frames) {
   frames_read_ += frames;
   input_begin_ += frames * frame_bytes_;
   if (input_begin_ == input_.size()) {
     input_.clear();
+    input_begin_ = 0;
+  } else if (input_begin_ > input_.size() / 2 && input_begin_ > kSpanFrames) {
+    input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(input_begin_));
     input_begin_ = 0;
   }
 }
@@ -288,7 +370,7 @@ uint64_t WorkerDriver::room_frames() const {
   return *capacity_frames_ - (frames_written_ - frames_taken_);
 }
 
-bool WorkerDriver::is_ready(const sluice_wait_item& item) {
+uint32_t WorkerDriver::is_ready(const sluice_wait_item& item) {
   switch (item.kind) {
     case SLUICE_WAIT_INPUT:
       return ended_ || available_frames() >= std::max(item.amount, 1u);
@@ -296,10 +378,29 @@ bool WorkerDriver::is_ready(const sluice_wait_item& item) {
       return room_frames() >= item.amount;
     case SLUICE_WAIT_PARAMETERS:
       return std::exchange(parameters_changed_, false);
+    case SLUICE_WAIT_STREAM:
+      return network_.ready(item.object, item.amount);
+    case SLUICE_WAIT_MARKS:
+      return !input_marks_.empty();
     default:
       violate(fmt::format("wait: kind {} is not offered by the test driver", item.kind));
-      return false;
+      return 0;
   }
+}
+
+// When anything can happen without the node.
+int64_t WorkerDriver::next_ns(std::span<const sluice_wait_item> items) {
+  int64_t next_ns = script_.empty() ? SLUICE_FOREVER : script_.begin()->first;
+  for (Participant* participant : participants_) {
+    next_ns = std::min(next_ns, participant->wake_ns());
+  }
+  std::vector<pollfd> none;
+  for (const sluice_wait_item& item : items) {
+    if (item.kind == SLUICE_WAIT_STREAM) {
+      network_.poll_set(item.object, item.amount, none, next_ns);
+    }
+  }
+  return next_ns;
 }
 
 sluice_result WorkerDriver::wait(sluice_wait_item* items, uint32_t count, int64_t deadline_ns) {
@@ -314,20 +415,21 @@ sluice_result WorkerDriver::wait(sluice_wait_item* items, uint32_t count, int64_
       script_.erase(script_.begin());
       action();
     }
+    for (Participant* participant : participants_) participant->act();
     if (stopped_) return SLUICE_ERROR_STOPPED;
     bool any = false;
     for (uint32_t i = 0; i < count; ++i) {
-      items[i].ready = is_ready(items[i]) ? 1 : 0;
+      items[i].ready = is_ready(items[i]);
       any = any || items[i].ready;
     }
     if (any) return SLUICE_OK;
     if (deadline_ns <= now_ns_) return SLUICE_ERROR_TIMEOUT;
-    const int64_t next_ns = script_.empty() ? SLUICE_FOREVER : script_.begin()->first;
-    if (std::min(next_ns, deadline_ns) == SLUICE_FOREVER) {
+    const int64_t wake_ns = std::min(next_ns({items, count}), deadline_ns);
+    if (wake_ns == SLUICE_FOREVER) {
       is_stuck_ = stopped_ = true;
       return SLUICE_ERROR_STOPPED;
     }
-    now_ns_ = std::min(next_ns, deadline_ns);
+    now_ns_ = std::max(now_ns_, wake_ns);
   }
 }
 
@@ -357,4 +459,4 @@ double WorkerDriver::gauge(std::string_view key) const {
   return std::bit_cast<double>(slot_of(key).word);
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,9 +31,24 @@
 #include <string_view>
 #include <vector>
 
+#include "host/engine/net/memory_network.hpp"
 #include "host/support/result.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
+
+// The type of that name from the plugin of that name in the build tree. Aborts with a sentence if
+// it is not there: a broken build, not a failed test.
+const sluice_type& load_type(const std::string& type_id);
+
+// Somebody else on the network of the test. `act` does all that can be done now; it is called again
+// whenever time has moved or the node has waited.
+class Participant {
+ public:
+  virtual ~Participant() = default;
+  virtual void act() = 0;
+  // When to act again at the latest; SLUICE_FOREVER if only the node can change anything.
+  virtual int64_t wake_ns() = 0;
+};
 
 // One node, with at most one input and one output, both PCM. Not thread safe; everything belongs to
 // the thread that made it.
@@ -53,8 +69,7 @@ class WorkerDriver {
     std::span<const std::byte> data;
   };
 
-  // Loads the plugin of that name from the build tree and makes a node of its type of that name.
-  // Aborts with a sentence if it cannot: a broken build, not a failed test.
+  // Makes a node of load_type(type_id), which must have exactly one port.
   explicit WorkerDriver(const std::string& type_id);
   ~WorkerDriver();
   WorkerDriver(const WorkerDriver&) = delete;
@@ -86,6 +101,10 @@ class WorkerDriver {
   void skip_time(int64_t ns) { now_ns_ += ns; }
   int64_t now_ns() const { return now_ns_; }
 
+  // The network that the node sees, and who else is on it (not owned).
+  engine::MemoryNetwork& network() { return network_; }
+  void add(Participant& participant) { participants_.push_back(&participant); }
+
   // Input: frames that have arrived, and whether more will come.
   void feed(std::span<const std::byte> frames);
   template <typename T>
@@ -95,8 +114,12 @@ class WorkerDriver {
   void end_input() { ended_ = true; }
   // SLUICE_INPUT_IDLE on what is read from now on.
   void set_idle(bool idle) { idle_ = idle; }
+  // A mark at the position fed so far.
+  void feed_mark(uint32_t kind);
   uint64_t available_frames() const { return frames_fed_ - frames_read_; }
+  // Read or discarded.
   uint64_t frames_read() const { return frames_read_; }
+  uint64_t frames_discarded() const { return frames_discarded_; }
 
   // Output: with a capacity, the node finds room for so many frames until take() is called; without
   // one everything is taken at once.
@@ -120,6 +143,8 @@ class WorkerDriver {
 
   uint64_t counter(std::string_view key) const;
   double gauge(std::string_view key) const;
+  // The newest set_state.
+  uint32_t state() const { return state_; }
   const std::vector<std::string>& log_lines() const { return log_; }
   const std::vector<uint32_t>& told_upstream() const { return told_upstream_; }
   const std::vector<sluice_mark>& marks() const { return marks_; }
@@ -133,7 +158,9 @@ class WorkerDriver {
   uint32_t index_of(std::string_view key) const;
   const sluice_slot& slot_of(std::string_view key) const;
   support::Status status(sluice_result result);
-  bool is_ready(const sluice_wait_item& item);
+  sluice_result refuse(const support::Error& error);
+  uint32_t is_ready(const sluice_wait_item& item);
+  int64_t next_ns(std::span<const sluice_wait_item> items);
   sluice_result wait(sluice_wait_item* items, uint32_t count, int64_t deadline_ns);
   uint64_t room_frames() const;
   void consume(uint64_t frames);
@@ -152,6 +179,8 @@ class WorkerDriver {
 
   int64_t now_ns_ = 0;
   std::multimap<int64_t, std::function<void()>> script_;
+  engine::MemoryNetwork network_{[this] { return now_ns_; }};
+  std::vector<Participant*> participants_;
   bool stopped_ = false;
   bool is_stuck_ = false;
   bool parameters_changed_ = false;
@@ -160,6 +189,8 @@ class WorkerDriver {
   std::vector<std::byte> input_;  // fed and not read yet, from input_begin_ on
   size_t input_begin_ = 0;
   uint64_t frames_fed_ = 0, frames_read_ = 0;
+  uint64_t frames_discarded_ = 0;
+  std::deque<sluice_mark> input_marks_;
   bool ended_ = false, idle_ = false;
   std::optional<uint32_t> read_held_, write_held_;  // frames of the span
 
@@ -169,6 +200,8 @@ class WorkerDriver {
   std::optional<uint64_t> capacity_frames_;
   uint64_t frames_written_ = 0, frames_taken_ = 0, frames_dropped_ = 0;
 
+  uint32_t state_ = 0;
+  std::string state_sentence_;
   std::string sentence_;
   std::vector<std::string> log_, violations_;
   std::vector<uint32_t> told_upstream_;
@@ -176,4 +209,4 @@ class WorkerDriver {
   uint64_t waits_ = 0;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

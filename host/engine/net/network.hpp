@@ -35,7 +35,7 @@ class Network {
   virtual support::Result<sluice_stream*> connect(const std::string& name, uint16_t port,
                                                   const sluice_stream_options& options) = 0;
 
-  // Listens on a numeric address or name of this machine ("" or "*": every address, IPv4 and IPv6)
+  // Listens on an address of this machine ("" or "*": every one, IPv4 and IPv6; "localhost")
   // and a port (0: any free one, see listener_port). `options` are given to accepted streams.
   virtual support::Result<sluice_listener*> listen(const std::string& address, uint16_t port,
                                                    const sluice_stream_options& options) = 0;
@@ -71,9 +71,9 @@ class Network {
 
   // Looks, without waiting, which of `events` (SLUICE_NET_*) are ready on a stream or listener of
   // this network, and drives connection attempts. A listener is ready for READ when somebody waits;
-  // a stream for READ when receive would not answer AGAIN, for WRITE when send would not. A
-  // connecting stream is ready for WRITE as soon as it is open or has failed, a broken one for
-  // whatever is asked.
+  // a stream for READ when receive would not answer AGAIN, for WRITE when there is room worth the
+  // call (a third of the send buffer, as poll(2) sees it). A connecting stream is ready for WRITE
+  // as soon as it is open or has failed, a broken one for whatever is asked.
   virtual uint32_t ready(const void* object, uint32_t events) = 0;
 
   // Appends what to poll for until `ready` may answer otherwise, and lowers `wake_ns` to the time

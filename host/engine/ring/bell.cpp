@@ -12,6 +12,8 @@
 #include <string>
 #include <system_error>
 
+#include "host/support/audio_section.hpp"
+
 namespace sluice::engine {
 namespace {
 
@@ -118,6 +120,8 @@ void Bell::wake() noexcept {
   const std::uint32_t how = waiting_.exchange(kAwake, std::memory_order_acq_rel);
   if (how == kAwake) return;
   counter_.fetch_add(1, std::memory_order_release);
+  // The one system call of an audio call: somebody sleeps, and it does not block.
+  const support::AudioSectionPause pause;
   if (how == kInPoll) {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written =

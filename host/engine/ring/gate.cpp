@@ -20,19 +20,20 @@ bool is_movable(std::uint64_t word) noexcept {
 
 }  // namespace
 
-std::uint64_t Gate::raise(std::uint64_t newest, std::uint64_t needed, bool evict) noexcept {
+std::uint64_t Gate::raise(std::uint64_t newest, std::uint64_t needed, bool evict,
+                          Want want) noexcept {
   blocker_ = Blocker::kNone;
   if (needed <= usable_) return usable_;
 
   const bool attached = header_.attach_count.load(std::memory_order_acquire) != seen_attaches_;
-  if (attached || held_ + capacity_ < needed) scan(newest, needed, evict);
+  if (attached || held_ + capacity_ < needed) scan(newest, needed, evict, want);
 
   std::uint64_t limit = std::min(std::max(needed, newest + step_), held_ + capacity_);
   if (limit > published_) {
     published_ = limit;
     header_.limit.store(limit, std::memory_order_seq_cst);
     if (header_.attach_count.load(std::memory_order_seq_cst) != seen_attaches_) {
-      scan(newest, needed, evict);
+      scan(newest, needed, evict, want);
       limit = std::min(limit, held_ + capacity_);
     }
   }
@@ -40,35 +41,59 @@ std::uint64_t Gate::raise(std::uint64_t newest, std::uint64_t needed, bool evict
   return usable_;
 }
 
-void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict) noexcept {
+void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want want) noexcept {
   // Before the slots: whoever attaches after this load is found by the next look at the count.
   seen_attaches_ = header_.attach_count.load(std::memory_order_seq_cst);
-  std::uint64_t held = kNobody;
+  const std::uint64_t slots = header_.slot_mask.load(std::memory_order_acquire);
+
+  std::uint64_t insisted = kNobody;  // by cursors that must not be moved
+  std::uint64_t movable = kNobody;   // the oldest of the others
   bool waits = false;
   bool pinned = false;
-  for (std::uint64_t mask = header_.slot_mask.load(std::memory_order_acquire); mask != 0;
-       mask &= mask - 1) {
-    CursorSlot& slot = header_.slots[std::countr_zero(mask)];
-    std::uint64_t word = slot.word.load(std::memory_order_acquire);
-    for (int attempt = 0; attempt < kMoveAttempts; ++attempt) {
-      if (!evict || !is_movable(word) || (word >> kShift) + capacity_ >= needed) break;
-      const std::uint64_t target = slot.skip_target.load(std::memory_order_relaxed);
-      const std::uint64_t moved = std::max(newest - std::min(newest, target), needed - capacity_);
-      const std::uint64_t moved_word = moved << kShift | kSkipBit;
-      if (slot.word.compare_exchange_strong(word, moved_word, std::memory_order_acq_rel,
-                                            std::memory_order_acquire)) {
-        word = moved_word;
-        break;
-      }
-    }
-    if (word == kFreeWord) continue;
+  const auto insist = [&](std::uint64_t word) {
     const std::uint64_t position = word >> kShift;
-    held = std::min(held, position);
+    insisted = std::min(insisted, position);
     if (position + capacity_ < needed) {
       (evict && (word & kSkipBit) != 0 ? pinned : waits) = true;
     }
+  };
+  for (std::uint64_t mask = slots; mask != 0; mask &= mask - 1) {
+    const CursorSlot& slot = header_.slots[std::countr_zero(mask)];
+    const std::uint64_t word = slot.word.load(std::memory_order_acquire);
+    if (word == kFreeWord) continue;
+    if (evict && is_movable(word)) {
+      movable = std::min(movable, word >> kShift);
+    } else {
+      insist(word);
+    }
   }
-  held_ = held;
+
+  std::uint64_t reach = std::min(needed, insisted + capacity_);
+  if (reach < needed && want == Want::kAllOrNothing) reach = 0;
+  if (movable + capacity_ < reach) {
+    movable = kNobody;
+    for (std::uint64_t mask = slots; mask != 0; mask &= mask - 1) {
+      CursorSlot& slot = header_.slots[std::countr_zero(mask)];
+      std::uint64_t word = slot.word.load(std::memory_order_acquire);
+      for (int attempt = 0; attempt < kMoveAttempts; ++attempt) {
+        if (word == kFreeWord || !is_movable(word) || (word >> kShift) + capacity_ >= reach) break;
+        const std::uint64_t target = slot.skip_target.load(std::memory_order_relaxed);
+        const std::uint64_t moved = std::max(newest - std::min(newest, target), reach - capacity_);
+        const std::uint64_t moved_word = moved << kShift | kSkipBit;
+        if (slot.word.compare_exchange_strong(word, moved_word, std::memory_order_acq_rel,
+                                              std::memory_order_acquire)) {
+          word = moved_word;
+        }
+      }
+      if (word == kFreeWord) continue;
+      if (is_movable(word) && (word >> kShift) + capacity_ >= reach) {
+        movable = std::min(movable, word >> kShift);
+      } else {
+        insist(word);
+      }
+    }
+  }
+  held_ = std::min(insisted, movable);
   blocker_ = waits ? Blocker::kWaitingCursor : pinned ? Blocker::kPinnedCursor : Blocker::kNone;
 }
 

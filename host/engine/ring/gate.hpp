@@ -74,10 +74,15 @@ class Gate {
   // Nothing at or above may be written. `raise` may raise it.
   std::uint64_t usable() const noexcept { return usable_; }
 
+  // Whether part of what `raise` was asked for is of use.
+  enum class Want : std::uint8_t { kAsMuchAsPossible, kAllOrNothing };
+
   // Tries to make everything below `needed` (at most newest + capacity) writable and returns
   // usable(), which is lower if a cursor is in the way. With `evict`, skip cursors that are in the
-  // way and not inside a span are moved on to newest - skip_target, or as far as needed.
-  std::uint64_t raise(std::uint64_t newest, std::uint64_t needed, bool evict) noexcept;
+  // way and not inside a span are moved on to newest - skip_target, or as far as needed; but only
+  // if that helps: nobody loses anything while a waiting or pinned cursor stands in the way too.
+  std::uint64_t raise(std::uint64_t newest, std::uint64_t needed, bool evict,
+                      Want want = Want::kAsMuchAsPossible) noexcept;
 
   // The oldest position that some cursor insists on, or `newest` if none does. With `evict`, only
   // waiting and pinned cursors insist. Reads every cursor.
@@ -89,7 +94,7 @@ class Gate {
  private:
   static constexpr std::uint64_t kNobody = std::numeric_limits<std::uint64_t>::max() / 2;
 
-  void scan(std::uint64_t newest, std::uint64_t needed, bool evict) noexcept;
+  void scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want want) noexcept;
 
   GateHeader& header_;
   const std::uint64_t capacity_;

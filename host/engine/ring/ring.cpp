@@ -73,7 +73,7 @@ std::uint64_t Ring::fill_drops() noexcept {
 
 bool Ring::release_below(std::uint64_t position) noexcept {
   const std::uint64_t needed = position + capacity_;
-  return gate_.raise(written_, needed, live_) >= needed;
+  return gate_.raise(written_, needed, live_, Gate::Want::kAllOrNothing) >= needed;
 }
 
 std::uint64_t Ring::room() const noexcept {

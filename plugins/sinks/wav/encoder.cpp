@@ -66,6 +66,8 @@ std::optional<sluice::Failure> Encoder::write(const void* data, uint32_t frames)
 }
 
 std::optional<sluice::Failure> Encoder::finish() {
+  // libsndfile writes the head of a FLAC with its first frame, and so never without one.
+  if (file_.bytes() == 0) sf_command(encoder_, SFC_UPDATE_HEADER_NOW, nullptr, 0);
   sf_close(std::exchange(encoder_, nullptr));
   if (file_.has_failed()) return file_.failure(frames_);
   return std::nullopt;

@@ -154,6 +154,7 @@ class SinkWav : public sluice::Threaded<SinkWav> {
   void take(Writer& writer, uint32_t maximum) {
     const sluice_read_span span = begin_read(kIn, maximum);
     has_ended_ = span.frames == 0 && (span.flags & SLUICE_INPUT_ENDED);
+    if (span.frames == 0) return end_read(kIn, 0);
     std::optional<sluice::Failure> failure;
     if (is_direct_) {
       failure = writer.write(span.data, span.frames);

@@ -132,7 +132,11 @@ class SourceTone : public sluice::Threaded<SourceTone> {
         continue;
       }
       if (woken != SLUICE_ERROR_TIMEOUT) return;
-      const uint32_t written = write(frames, start_ns + sluice::ns_of_frames(made, rate_hz_));
+      uint32_t written = 0, offered = 1;
+      for (; written < frames && offered > 0; written += offered) {
+        const int64_t capture_ns = start_ns + sluice::ns_of_frames(made + written, rate_hz_);
+        offered = write(frames - written, capture_ns);
+      }
       if (written < frames) {
         signal_->generate(lost_.data(), frames - written);
         drop(kOut, frames - written);

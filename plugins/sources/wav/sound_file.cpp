@@ -112,6 +112,7 @@ void SoundFile::choose_access(const SF_INFO& info) {
       access_ = Access::kShort;
       samples = SLUICE_SAMPLE_S16;
   }
+  is_mpeg_ = container == SF_FORMAT_MPEG;
   const auto channels = static_cast<uint32_t>(info.channels);
   const auto rate_hz = static_cast<uint32_t>(info.samplerate);
   if (channels < 1 || channels > SLUICE_MAX_CHANNELS) {
@@ -143,6 +144,20 @@ void SoundFile::find_cut(const SF_INFO& info) {
   if (there == 0 || there >= announced || announced >= 0xfffff000u) return;
   complaint_ = "'" + path_ + "' is cut off: its header announces " + std::to_string(announced) +
                " bytes of audio, " + std::to_string(there) + " are there and will be played.";
+}
+
+// The length of an MP3 of variable bit rate without a Xing or VBRI header is a guess of
+// libsndfile's from its first frames, and beyond it libsndfile reads no further.
+void SoundFile::find_misjudged_length() {
+  constexpr off_t kTagsBytes = 32 * 1024;
+  struct stat status {};
+  const off_t place = lseek(descriptor_, 0, SEEK_CUR);
+  if (place < 0 || fstat(descriptor_, &status) != 0) return;
+  if (status.st_size - place < kTagsBytes) return;
+  complaint_ = "'" + path_ +
+               "' is longer than can be told without a Xing header, and is played up to " +
+               std::to_string(position_ / format_.rate_hz) +
+               " s only; 'ffmpeg -i FILE -c copy NEW.mp3' adds that header.";
 }
 
 void SoundFile::lock() {
@@ -187,6 +202,7 @@ uint32_t SoundFile::read(void* to, uint32_t frames) {
     complaint_ = "'" + path_ + "' is damaged or cut off: it can be read up to frame " +
                  std::to_string(position_) + " only. " + sf_strerror(file_);
   }
+  if (is_mpeg_ && position_ == frames_ && complaint_.empty()) find_misjudged_length();
   return done;
 }
 

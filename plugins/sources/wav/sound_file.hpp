@@ -28,7 +28,8 @@ class SoundFile {
   // Length, as far as the file itself knows it.
   uint64_t frames() const { return frames_; }
 
-  // A sentence, if the file holds less than its header announces, else empty.
+  // A sentence, if the file holds less than its header announces or not all of it can be played,
+  // else empty.
   const std::string& complaint() const { return complaint_; }
 
   // Keeps writers that ask (sink.wav) away until this is destroyed; throws sluice::Failure if there
@@ -47,6 +48,7 @@ class SoundFile {
 
   void choose_access(const SF_INFO& info);
   void find_cut(const SF_INFO& info);
+  void find_misjudged_length();
   uint32_t read_int24(void* to, uint32_t frames);
 
   std::string path_;
@@ -55,6 +57,7 @@ class SoundFile {
   Access access_ = Access::kFloat;
   sluice_format format_{};
   uint64_t frames_ = 0, position_ = 0;
+  bool is_mpeg_ = false;
   std::string complaint_;
   std::vector<int> wide_;
 };

@@ -53,7 +53,8 @@ class SourceWav : public sluice::Threaded<SourceWav> {
           SLUICE_ERROR_FORMAT,
           "'" + path() + "' changed its format since it was looked at; try again."};
     }
-    if (!file_->complaint().empty()) warn(file_->complaint());
+    complaint_.clear();
+    complain();
     loop_ = boolean(kLoop);
     frame_bytes_ = sluice::frame_bytes(setup.format());
     // A span must not be held while the disk is waited for, so in real time the file is read into a
@@ -112,16 +113,19 @@ class SourceWav : public sluice::Threaded<SourceWav> {
       const uint32_t got = file_->read(to + size_t{done} * frame_bytes_, wanted);
       done += got;
       position_ += got;
-      if (got < wanted) {
-        end_ = position_;
-        if (!file_->complaint().empty()) warn(file_->complaint());
-      }
+      if (got < wanted) end_ = position_;
+      if (position_ == end_) complain();
       if (position_ < end_) continue;
       if (!loop_ || end_ == start_) break;
       file_->seek(position_ = start_);
       add(kLoops);
     }
     return done;
+  }
+
+  // Says once what is wrong with the file.
+  void complain() {
+    if (complaint_ != file_->complaint()) warn(complaint_ = file_->complaint());
   }
 
   bool pass_on(uint32_t frames) {
@@ -138,6 +142,7 @@ class SourceWav : public sluice::Threaded<SourceWav> {
 
   sluice_format_offer offer_{};
   std::optional<SoundFile> file_;
+  std::string complaint_;
   std::vector<std::byte> buffer_;
   bool loop_ = false, is_direct_ = false;
   uint32_t rate_hz_ = 0, block_frames_ = 0, frame_bytes_ = 0;

@@ -13,7 +13,7 @@
 #include "tests/support/sound_files.hpp"
 #include "tests/support/worker_driver.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 using ::testing::ElementsAre;
@@ -183,7 +183,7 @@ class SourceWavLoop : public SourceWav, public ::testing::WithParamInterface<uin
 
 TEST_P(SourceWavLoop, Region_of_any_length_repeats_without_a_gap) {
   // Shorter and longer than a block, in both ways of reading.
-  for (const double length_ms : {1.0, 10.0, 0.02, 333.0}) {
+  for (const double length_ms : {1.0, 10.0, 0.02, 0.25, 333.0}) {
     WorkerDriver node("source.wav");
     node.set("path", numbered_file(30000));
     node.set("start_ms", 10);  // frame 441
@@ -386,6 +386,36 @@ TEST_F(SourceWav, Flac_cut_off_plays_and_loops_over_what_is_there) {
   EXPECT_EQ(looped.log_lines().size(), 1u);
 }
 
+TEST_F(SourceWav, Mp3_of_misjudged_length_warns) {
+  // Loud, then silent: the guess from the first frames is too short. The Xing header is
+  // overwritten.
+  const std::string path = folder_ / "variable.mp3";
+  const std::vector<int> noise = int_noise(2 * 48000 * 10, 16);
+  SF_INFO info{};
+  info.channels = 2;
+  info.samplerate = 48000;
+  info.format = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III;
+  SNDFILE* mp3 = sf_open(path.c_str(), SFM_WRITE, &info);
+  int mode = SF_BITRATE_MODE_VARIABLE;
+  sf_command(mp3, SFC_SET_BITRATE_MODE, &mode, sizeof(mode));
+  sf_write_int(mp3, noise.data(), std::ssize(noise));
+  sf_write_int(mp3, std::vector<int>(noise.size() * 5).data(), std::ssize(noise) * 5);
+  sf_close(mp3);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  std::string head(4096, 0);
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  const size_t xing = std::min(head.find("Xing"), head.find("Info"));
+  ASSERT_NE(xing, std::string::npos);
+  file.seekp(static_cast<std::streamoff>(xing)).write("\0\0\0\0", 4);
+  file.close();
+  WorkerDriver node("source.wav");
+  node.set("path", path);
+  play(node);
+  EXPECT_LT(node.frames_written(), 48000u * 50);  // of 60 s
+  ASSERT_EQ(node.log_lines().size(), 1u);
+  EXPECT_THAT(node.log_lines()[0], HasSubstr("without a Xing header"));
+}
+
 TEST_F(SourceWav, Format_changed_after_the_look_is_refused) {
   WorkerDriver node("source.wav");
   node.set("path", numbered_file(1000));
@@ -397,4 +427,4 @@ TEST_F(SourceWav, Format_changed_after_the_look_is_refused) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::tests

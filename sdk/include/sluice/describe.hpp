@@ -113,10 +113,12 @@ constexpr sluice_parameter matrix(const char* key, const char* unit, double mini
 }
 
 constexpr sluice_statistic counter(const char* key, const char* unit, const char* description) {
-  return {sizeof(sluice_statistic), SLUICE_COUNTER, key, unit, description};
+  return {sizeof(sluice_statistic), SLUICE_COUNTER, key, unit, description, nullptr};
 }
-constexpr sluice_statistic gauge(const char* key, const char* unit, const char* description) {
-  return {sizeof(sluice_statistic), SLUICE_GAUGE, key, unit, description};
+// `against`: key of the parameter it is measured against, or nullptr.
+constexpr sluice_statistic gauge(const char* key, const char* unit, const char* description,
+                                 const char* against = nullptr) {
+  return {sizeof(sluice_statistic), SLUICE_GAUGE, key, unit, description, against};
 }
 
 // Formats a port can have: a mask of sample formats, the one to choose among them, and ranges.

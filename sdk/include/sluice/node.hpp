@@ -41,7 +41,8 @@
 
 namespace sluice {
 
-// Why a call failed: a class of error and one sentence that says what to do.
+// Why a call failed: a class of error and one sentence that says what to do. Empty: a call of the
+// host has already said it.
 struct Failure {
   sluice_result result;
   std::string sentence;

@@ -227,6 +227,8 @@ typedef struct sluice_statistic {
   const char* key;
   const char* unit;
   const char* description;
+  /* Key of the parameter it is measured against, as a level against its threshold; null if none. */
+  const char* against;
 } sluice_statistic;
 
 /* Where a node writes a statistic: owned by the host, one 64-bit word each, in the order of the

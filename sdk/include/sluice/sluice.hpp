@@ -20,7 +20,7 @@ struct TypeOf {
       body();
       return SLUICE_OK;
     } catch (const Failure& failure) {
-      host->fail(host, failure.result, failure.sentence.c_str());
+      if (!failure.sentence.empty()) host->fail(host, failure.result, failure.sentence.c_str());
       return failure.result;
     } catch (const std::bad_alloc&) {
       host->fail(host, SLUICE_ERROR_MEMORY, "Not enough memory.");

@@ -51,6 +51,13 @@ TEST(NearestName, of_equally_near_is_the_first) {
   EXPECT_EQ(nearest_name("gat", {"gate", "gats"}), "gate");
 }
 
+TEST(NearestName, of_hostile_size_is_empty) {
+  const std::string large(100'000, 'a');
+  EXPECT_EQ(nearest_name(large, {large}), "");
+  EXPECT_EQ(nearest_name("gate", {large, "gates"}), "gates");
+  EXPECT_EQ(nearest_name("gate", std::vector<std::string_view>(5000, "gates")), "");
+}
+
 TEST(DidYouMean, with_and_without_a_near_name_is_a_clause_or_nothing) {
   EXPECT_EQ(did_you_mean("gat", {"gate"}), "; did you mean \"gate\"?");
   EXPECT_EQ(did_you_mean("convert", {"gate"}), "");

@@ -1,0 +1,266 @@
+// Changes to a started graph. Nodes, rings, cursors and ramps outlive plans: a change attaches new
+// cursors, publishes plans with them, and detaches old cursors when no lane uses a plan with them
+// any more.
+#include <algorithm>
+#include <utility>
+
+#include "host/engine/engine.hpp"
+#include "host/engine/layout.hpp"
+
+namespace sluice::engine {
+namespace {
+
+// A reader that has not moved for so long hears nothing that could click.
+constexpr int64_t kLongestFadeNs = 1'000'000'000;
+
+bool touches(const Edge& edge, const Node& node) {
+  return &edge.from.node == &node || &edge.to.node == &node;
+}
+
+std::string name_of(const Edge& edge) {
+  return edge.from.node.id() + "." + edge.from.declaration.key + " -> " + edge.to.node.id() + "." +
+         edge.to.declaration.key;
+}
+
+}  // namespace
+
+support::Status Engine::check_new_edges() {
+  accumulate_lags(topological_order(node_list_, edges_), edges_);
+  for (const auto& edge : edges_) {
+    if (!edge->is_new) continue;
+    const InputPort& to = edge->to;
+    const auto refuse = [&](const std::string& why) {
+      return support::Error{support::ErrorCode::kState, name_of(*edge) + ": " + why};
+    };
+    if (entry_of(to.node).is_running) {
+      if (to.node.is_finished()) return refuse(to.node.id() + " has finished; add a new node.");
+      const bool has_others = std::any_of(edges_.begin(), edges_.end(), [&](const auto& other) {
+        return other != edge && &other->to == &to && !other->is_leaving;
+      });
+      if (has_others && (!to.is_pcm() || to.format.sample_format != SLUICE_SAMPLE_F32)) {
+        return refuse("only f32 inputs take a further edge; put a filter.convert in front.");
+      }
+    }
+    if (!entry_of(edge->from.node).is_running || !edge->from.is_pcm()) continue;
+    const RingSize size = ring_size(edge->from, edges_, {options_.block_frames, 0.0});
+    const uint64_t needed = size.held_frames + uint64_t{2} * options_.block_frames;
+    const uint64_t capacity = edge->from.ring->capacity_frames();
+    if (needed > capacity) {
+      return refuse("the buffer behind " + edge->from.node.id() + " holds " +
+                    std::to_string(capacity) + " frames, but this reader needs " +
+                    std::to_string(needed) + "; start with a larger buffer_ms there.");
+    }
+  }
+  return {};
+}
+
+// Nothing of what was announced since the last apply has ever run.
+void Engine::take_back_announced() {
+  std::erase_if(edges_, [](const auto& edge) { return edge->is_new; });
+  const auto is_fresh = [&](const Node* node) { return !entry_of(*node).is_running; };
+  std::erase_if(lanes_, [&](const auto& lane) {
+    const bool is_used = std::any_of(node_list_.begin(), node_list_.end(), [&](const Node* node) {
+      return node->lane == lane.get() && !is_fresh(node);
+    });
+    if (!is_used && scheduler_ && !lane->is_done()) scheduler_->remove(*lane);
+    return !is_used && (!lane->head() || is_fresh(lane->head()));
+  });
+  std::erase_if(ordered_, is_fresh);
+  std::erase_if(node_list_, is_fresh);
+  std::erase_if(entries_, [](const Entry& entry) { return !entry.is_running; });
+}
+
+support::Status Engine::apply(uint64_t behind_frames) {
+  const size_t lanes_before = lanes_.size();
+  const auto bring_in = [&]() -> support::Status {
+    if (topological_order(node_list_, edges_).size() != node_list_.size()) {
+      return support::Error{support::ErrorCode::kInvalid,
+                            "The new edges close a circle; take one of them out."};
+    }
+    if (auto status = check_new_edges(); !status) return status;
+    if (auto status = prepare_nodes(); !status) return status;
+    if (auto status = wire_demanded(behind_frames); !status) return status;
+    // The new lanes first: they may still fail to start, and nobody hears them yet.
+    ++plan_number_;
+    for (size_t i = lanes_before; i < lanes_.size(); ++i) {
+      lanes_[i]->offer_plan(plan_of(*lanes_[i]));
+      lanes_[i]->adopt_plan();
+    }
+    for (size_t i = lanes_.size(); i > lanes_before; --i) {
+      if (auto status = start_lane(*lanes_[i - 1]); !status) return status;
+    }
+    return {};
+  };
+  if (auto status = bring_in(); !status) {
+    for (size_t i = lanes_before; i < lanes_.size(); ++i) {
+      if (lanes_[i]->has_started_device()) lanes_[i]->head()->stop_device();
+      lanes_[i]->request_stop();
+    }
+    if (scheduler_) {
+      for (size_t i = lanes_before; i < lanes_.size(); ++i) scheduler_->finish(*lanes_[i]);
+    }
+    for (size_t i = lanes_before; i < lanes_.size(); ++i) lanes_[i]->join();
+    take_back_announced();
+    return status;
+  }
+  for (Entry& entry : entries_) entry.is_running = true;
+  for (const auto& edge : edges_) edge->is_new = false;
+  publish_plans();
+  return {};
+}
+
+support::Result<Edge*> Engine::connect_live(OutputPort& from, InputPort& to,
+                                            const EdgeOptions& options, uint64_t behind_frames) {
+  Edge& edge = connect(from, to, options);
+  if (auto status = apply(behind_frames); !status) return std::move(status).error();
+  return &edge;
+}
+
+void Engine::disconnect_live(Edge& edge) {
+  if (edge.is_leaving.exchange(true, std::memory_order_acq_rel)) return;
+  edge.gain_target.store(0.0F, std::memory_order_release);
+  leaving_edges_.push_back({&edge, clock_->now_ns() + kLongestFadeNs});
+  edge.to.node.lane->wake();
+}
+
+support::Status Engine::remove_live(Node& node) {
+  if (node.is_device()) {
+    for (const Node* other : node_list_) {
+      if (other == &node || other->lane != node.lane) continue;
+      return support::Error{support::ErrorCode::kState, other->id() + " runs in the lane of " +
+                                                            node.id() + "; remove it first."};
+    }
+  }
+  for (const auto& edge : edges_) {
+    if (touches(*edge, node)) disconnect_live(*edge);
+  }
+  leaving_nodes_.push_back({&node});
+  return {};
+}
+
+// Attaches every edge whose reader is heard.
+support::Status Engine::wire_demanded(uint64_t behind_frames) {
+  const auto demanded = demanded_nodes();
+  for (const auto& edge : edges_) {
+    if (edge->is_wired || edge->is_leaving || !demanded.contains(&edge->to.node)) continue;
+    const bool is_detaching =
+        std::any_of(detaching_edges_.begin(), detaching_edges_.end(),
+                    [&](const DetachingEdge& it) { return it.edge == edge.get(); });
+    if (is_detaching) continue;
+    if (auto status = attach(*edge, behind_frames); !status) return status;
+  }
+  return {};
+}
+
+// Has every lane of the edge let go of plans older than `plan`?
+bool Engine::has_seen(Lane& lane, uint64_t plan) {
+  if (lane.is_done() && !lane.is_device()) lane.adopt_plan();
+  return lane.seen_plan() >= plan;
+}
+
+void Engine::tend_edges() {
+  const int64_t now_ns = clock_->now_ns();
+  const size_t before = detaching_edges_.size();
+  std::erase_if(leaving_edges_, [&](const LeavingEdge& leaving) {
+    Edge& edge = *leaving.edge;
+    const bool is_f32 = edge.from.is_pcm() && edge.to.format.sample_format == SLUICE_SAMPLE_F32;
+    const bool is_heard = edge.is_wired && is_f32 && !edge.has_faded && !edge.is_closed &&
+                          !edge.from.marks.state().has_ended() && !edge.to.node.is_finished();
+    if (is_heard && now_ns < leaving.deadline_ns) return false;
+    edge.is_wired = false;
+    detaching_edges_.push_back({&edge, plan_number_ + 1});
+    return true;
+  });
+  if (detaching_edges_.size() != before) {
+    // What feeds only those who are gone is parked: its cursors must not hold up others.
+    const auto demanded = demanded_nodes();
+    for (const auto& edge : edges_) {
+      if (!edge->is_wired || demanded.contains(&edge->to.node)) continue;
+      edge->is_wired = false;
+      detaching_edges_.push_back({edge.get(), plan_number_ + 1});
+    }
+    publish_plans();
+  }
+  const bool has_detached =
+      std::erase_if(detaching_edges_, [&](const DetachingEdge& detaching) {
+        Edge& edge = *detaching.edge;
+        if (!has_seen(*edge.from.node.lane, detaching.plan) ||
+            !has_seen(*edge.to.node.lane, detaching.plan)) {
+          return false;
+        }
+        edge.close();
+        if (std::exchange(edge.is_starving, false)) edge.from.starving_readers.fetch_sub(1);
+        edge.from.node.lane->wake();
+        if (edge.is_leaving) {
+          std::erase_if(edges_, [&](const auto& it) { return it.get() == &edge; });
+        }
+        return true;
+      }) != 0;
+  if (!has_detached) return;
+  // Somebody may have asked for a parked edge while it was being detached.
+  const auto is_wired = [](const auto& edge) { return edge->is_wired; };
+  const auto wired = std::count_if(edges_.begin(), edges_.end(), is_wired);
+  static_cast<void>(wire_demanded(0));
+  if (std::count_if(edges_.begin(), edges_.end(), is_wired) != wired) publish_plans();
+}
+
+// One step towards the end of a node without edges. Returns whether it is gone.
+bool Engine::tend_node(LeavingNode& leaving) {
+  Node& node = *leaving.node;
+  Lane& lane = *node.lane;
+  if (std::any_of(edges_.begin(), edges_.end(),
+                  [&](const auto& edge) { return touches(*edge, node); })) {
+    return false;
+  }
+  if (leaving.plan == 0) {
+    if (node.is_device() && lane.has_started_device()) {
+      node.stop_device();
+      lane.set_device_stopped();
+    } else if (node.is_threaded() && !node.is_finished()) {
+      // What else the lane runs goes on without it.
+      lane.request_head_stop();
+      return false;
+    }
+    leaving.plan = plan_number_ + 1;
+    publish_plans();
+  }
+  if (node.is_device()) lane.adopt_plan();
+  if (!has_seen(lane, leaving.plan)) return false;
+  forget(node);
+  return true;
+}
+
+void Engine::forget(const Node& node) {
+  if (node.lane->head() == &node) node.lane->forget_head();
+  std::erase(node_list_, &node);
+  std::erase(ordered_, &node);
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.node.get() == &node; });
+}
+
+void Engine::tend_nodes() {
+  for (size_t i = 0; i < leaving_nodes_.size();) {
+    // It may publish plans, which look at this list.
+    if (tend_node(leaving_nodes_[i])) {
+      leaving_nodes_.erase(leaving_nodes_.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
+  std::erase_if(lanes_, [&](const auto& lane) {
+    if (lane->head() || !(lane->is_done() || lane->is_device())) return false;
+    const bool is_used = std::any_of(node_list_.begin(), node_list_.end(),
+                                     [&](const Node* node) { return node->lane == lane.get(); });
+    if (is_used) return false;
+    if (scheduler_ && !lane->is_device()) scheduler_->remove(*lane);
+    return true;
+  });
+}
+
+void Engine::tend() {
+  for (const Entry& entry : entries_) entry.node->tell_failure();
+  if (!leaving_edges_.empty() || !detaching_edges_.empty()) tend_edges();
+  if (!leaving_nodes_.empty()) tend_nodes();
+  for (const auto& lane : lanes_) lane->free_retired_plans();
+}
+
+}  // namespace sluice::engine

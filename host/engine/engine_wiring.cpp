@@ -1,0 +1,246 @@
+// From announced nodes and edges to rings, lanes and plans.
+#include <algorithm>
+#include <cstring>
+#include <sluice/describe.hpp>
+#include <utility>
+
+#include "host/engine/engine.hpp"
+#include "host/engine/layout.hpp"
+
+namespace sluice::engine {
+namespace {
+
+bool is_f32(const InputPort& port) {
+  return port.is_pcm() && port.format.sample_format == SLUICE_SAMPLE_F32;
+}
+
+}  // namespace
+
+Engine::Entry& Engine::entry_of(const Node& node) {
+  return *std::find_if(entries_.begin(), entries_.end(),
+                       [&](const Entry& entry) { return entry.node.get() == &node; });
+}
+
+support::Status Engine::prepare_node(Node& node) {
+  const sluice_type& type = node.type();
+  std::vector<sluice_port_setup> ports(type.port_count);
+  for (auto& port : ports) port.struct_size = sizeof(port);
+  for (const auto& input : node.inputs) {
+    ports[input->port_index].format = input->format;
+    ports[input->port_index].is_connected = is_connected(*input);
+  }
+  for (const auto& output : node.outputs) {
+    ports[output->port_index].format = output->format;
+    ports[output->port_index].is_connected =
+        std::any_of(edges_.begin(), edges_.end(),
+                    [&](const auto& edge) { return &edge->from == output.get(); });
+  }
+  sluice_setup setup{};
+  setup.struct_size = sizeof(setup);
+  setup.mode = options_.is_offline ? SLUICE_MODE_OFFLINE : SLUICE_MODE_REAL_TIME;
+  setup.block_frames = options_.block_frames;
+  setup.port_count = type.port_count;
+  setup.ports = ports.data();
+  setup.seed = entry_of(node).seed;
+  if (auto status = node.prepare(setup); !status) return error_in(node, std::move(status).error());
+  for (const auto& input : node.inputs) {
+    const sluice_port_setup& port = ports[input->port_index];
+    input->hold_frames = port.hold_frames;
+    input->max_block_frames = port.max_block_frames;
+    const double wish_ms = std::max({port.minimum_ms, port.target_ms, port.maximum_ms});
+    input->wished_frames =
+        input->is_pcm() ? ms_to_frames(wish_ms, std::max(1U, input->format.rate_hz)) : 0;
+  }
+  for (const auto& output : node.outputs) {
+    output->latency_frames = ports[output->port_index].latency_frames;
+    output->max_block_frames = ports[output->port_index].max_block_frames;
+  }
+  return {};
+}
+
+// Lanes for the announced nodes, and the nodes' places in them.
+void Engine::place(const std::vector<Node*>& ordered) {
+  const LaneOptions lane_options{options_.block_frames, options_.priority};
+  std::vector<LaneLayout> layouts;
+  for (const auto& lane : lanes_) {
+    LaneLayout& layout = layouts.emplace_back();
+    layout.name = lane->name();
+    layout.head = lane->head();
+    layout.is_closed = lane->is_done();
+    for (Node* node : ordered) {
+      if (node->lane == lane.get() && node->is_passive()) layout.steps.push_back(node);
+    }
+  }
+  const size_t known = layouts.size();
+  assign_lanes(ordered, edges_, layouts);
+  for (size_t i = 0; i < layouts.size(); ++i) {
+    if (i >= known) {
+      lanes_.push_back(std::make_unique<Lane>(layouts[i].name, layouts[i].head, services_,
+                                              lane_options, scheduler_.get()));
+      if (layouts[i].head) layouts[i].head->lane = lanes_[i].get();
+    }
+    for (Node* node : layouts[i].steps) node->lane = lanes_[i].get();
+  }
+  for (const auto& edge : edges_) {
+    if (!edge->is_wired) edge->is_local = edge->from.node.lane == edge->to.node.lane;
+  }
+}
+
+support::Status Engine::make_rings(OutputPort& output) {
+  const Node& node = output.node;
+  if (!output.is_pcm()) {
+    PacketRingOptions options;
+    options.live = !options_.is_offline;
+    auto ring = PacketRing::create(options);
+    if (!ring) return error_in(node, std::move(ring).error());
+    output.packet_ring = std::move(*ring);
+    return {};
+  }
+  output.frame_bytes = frame_bytes(output.format);
+  const RingSize size =
+      ring_size(output, edges_,
+                {.block_frames = options_.block_frames,
+                 .crossing_ms = options_.is_offline ? 0.0 : options_.crossing_ms});
+  const std::string name = node.id() + "." + output.declaration.key;
+  auto ring = Ring::create({.frame_bytes = output.frame_bytes,
+                            .minimum_frames = size.frames,
+                            .live = !options_.is_offline,
+                            .name = name.c_str()});
+  if (!ring) return error_in(node, std::move(ring).error());
+  output.ring = std::move(*ring);
+  const uint64_t capacity = output.ring->capacity_frames();
+  const uint64_t want = std::max(size.held_frames, capacity / 2);
+  output.largest_want_frames = static_cast<uint32_t>(std::min<uint64_t>(want, UINT32_MAX));
+  output.largest_wait_frames =
+      static_cast<uint32_t>(std::min<uint64_t>(capacity - want, UINT32_MAX));
+  if (const int error = output.ring->lock_error(); error != 0 && memory_note_.empty()) {
+    memory_note_ = std::string("Audio memory is not locked (") + std::strerror(error) +
+                   "): under memory pressure audio may stutter; raise the memlock limit.";
+  }
+  return {};
+}
+
+void Engine::make_inputs(Node& node) {
+  for (const auto& input : node.inputs) {
+    if (input->is_pcm()) input->frame_bytes = frame_bytes(input->format);
+    size_t edges = 0;
+    bool has_gain = false;
+    for (const auto& edge : edges_) {
+      if (&edge->to != input.get()) continue;
+      ++edges;
+      has_gain |= edge->options.gain_db != 0.0 || edge->options.delay_frames != 0;
+    }
+    const uint64_t frames = std::max<uint64_t>(options_.block_frames, input->max_block_frames);
+    input->prepare(
+        static_cast<uint32_t>(std::min<uint64_t>(frames + input->hold_frames, UINT32_MAX)),
+        edges > 1 || has_gain);
+  }
+}
+
+// Prepares all announced nodes, with their lanes, rings and inputs.
+support::Status Engine::prepare_nodes() {
+  ordered_ = topological_order(node_list_, edges_);
+  if (ordered_.size() != node_list_.size()) {
+    return support::Error{support::ErrorCode::kInvalid,
+                          "The edges close a circle; take one of them out."};
+  }
+  for (Node* node : ordered_) {
+    if (entry_of(*node).is_running) continue;
+    if (auto status = prepare_node(*node); !status) return status;
+  }
+  place(ordered_);
+  accumulate_lags(ordered_, edges_);
+  for (Node* node : ordered_) {
+    if (entry_of(*node).is_running) continue;
+    for (const auto& output : node->outputs) {
+      if (auto status = make_rings(*output); !status) return status;
+    }
+  }
+  for (Node* node : ordered_) {
+    if (!entry_of(*node).is_running) make_inputs(*node);
+  }
+  return {};
+}
+
+support::Status Engine::attach(Edge& edge, uint64_t behind_frames) {
+  const bool is_writer_new = !entry_of(edge.from.node).is_running;
+  const bool ramps_in = entry_of(edge.to.node).is_running && is_f32(edge.to);
+  if (edge.attach(is_writer_new ? 0 : Edge::kAtNewest, behind_frames, ramps_in)) {
+    edge.is_wired = true;
+    edge.to.was_connected = true;
+    return {};
+  }
+  return support::Error{support::ErrorCode::kNoMemory,
+                        edge.from.node.id() + "." + edge.from.declaration.key + " has more than " +
+                            std::to_string(kMaxCursors) +
+                            " readers; split them over several outputs."};
+}
+
+// Nodes whose work somebody hears: all but passive ones that feed nobody of these. What nobody
+// hears must not hold up those who share its sources, so its edges are not attached.
+std::set<const Node*> Engine::demanded_nodes() const {
+  std::set<const Node*> demanded;
+  for (auto at = ordered_.rbegin(); at != ordered_.rend(); ++at) {
+    const Node* node = *at;
+    bool is_demanded = !node->is_passive() || node->outputs.empty();
+    for (const auto& edge : edges_) {
+      const bool is_gone = edge->is_leaving && !edge->is_wired;
+      is_demanded |= !is_gone && &edge->from.node == node && demanded.contains(&edge->to.node);
+    }
+    if (is_demanded) demanded.insert(node);
+  }
+  return demanded;
+}
+
+bool Engine::is_retired(const Node& node) const {
+  return std::any_of(leaving_nodes_.begin(), leaving_nodes_.end(),
+                     [&](const LeavingNode& it) { return it.node == &node && it.plan != 0; });
+}
+
+std::unique_ptr<LanePlan> Engine::plan_of(const Lane& lane) const {
+  auto plan = std::make_unique<LanePlan>();
+  plan->number = plan_number_;
+  for (Node* node : ordered_) {
+    if (node->lane != &lane || is_retired(*node)) continue;
+    if (node->is_passive()) plan->steps.push_back(node);
+    for (const auto& input : node->inputs) {
+      LanePlan::InputWiring wiring{input.get(), input->was_connected, {}, {}};
+      for (const auto& edge : edges_) {
+        if (&edge->to != input.get() || !edge->is_wired) continue;
+        wiring.edges.push_back(edge.get());
+        if (!edge->is_local) wiring.remote_edges.push_back(edge.get());
+      }
+      plan->inputs.push_back(std::move(wiring));
+    }
+    for (const auto& output : node->outputs) {
+      LanePlan::OutputWiring wiring{output.get(), {}, {}};
+      for (const auto& edge : edges_) {
+        if (&edge->from != output.get() || !edge->is_wired) continue;
+        wiring.edges.push_back(edge.get());
+        if (!edge->is_local) wiring.remote_edges.push_back(edge.get());
+      }
+      plan->outputs.push_back(std::move(wiring));
+    }
+  }
+  return plan;
+}
+
+void Engine::publish_plans() {
+  ++plan_number_;
+  for (const auto& lane : lanes_) {
+    lane->offer_plan(plan_of(*lane));
+    // In virtual time, and before the start, no lane runs now: each is asleep or not yet born.
+    if (scheduler_ || !is_started_) lane->adopt_plan();
+  }
+}
+
+support::Status Engine::prepare() {
+  if (auto status = prepare_nodes(); !status) return status;
+  if (auto status = wire_demanded(0); !status) return status;
+  publish_plans();
+  for (Entry& entry : entries_) entry.is_running = true;
+  for (const auto& edge : edges_) edge->is_new = false;
+  return {};
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,283 @@
+// How a lane waits: what its node asks for, what it tells other lanes, and whom it wakes.
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "host/engine/lane.hpp"
+#include "host/engine/net/network.hpp"
+#include "host/engine/virtual_scheduler.hpp"
+#include "host/support/audio_section.hpp"
+
+namespace sluice::engine {
+namespace {
+
+constexpr uint32_t kNever = UINT32_MAX;  // a threshold nobody reaches: do not wake me for this edge
+
+// Frames that must lie in the ring before the reader has `frames` of them: a stream that begins
+// later than the input's position has silence in front.
+uint32_t threshold(const Edge& edge, const InputPort& port, uint32_t frames) {
+  if (frames == kNever || edge.is_plain || !edge.is_aligned) return frames;
+  const int64_t lead = std::clamp<int64_t>(edge.lead(port.position()), 0, frames - 1);
+  return frames - static_cast<uint32_t>(lead);
+}
+
+}  // namespace
+
+void Lane::tell_upstream(InputPort& port, uint32_t code) {
+  for (Edge* edge : port.edges) {
+    edge->upstream.push(code);
+    edge->from.node.has_upstream_news.store(true, std::memory_order_release);
+    if (edge->is_local) {
+      has_told_steps_ = true;
+    } else {
+      edge->from.node.lane->wake();
+    }
+  }
+}
+
+void Lane::rouse(Lane& lane) {
+  if (scheduler_) {
+    lane.is_dirty_ = true;
+  } else if (lane.bell_.is_waiting()) {
+    lane.bell_.ring();
+  }
+}
+
+// Wakes the lanes that wait for what this one has published. Their sleep is announced before their
+// last look, our positions are published before this look, and a full fence stands between on both
+// sides: one of the two sees the other.
+void Lane::flush() {
+  if (!std::exchange(has_news_, false)) return;
+  if (!scheduler_) full_fence();
+  for (const auto& wiring : plan_->outputs) {
+    OutputPort& port = *wiring.port;
+    const bool has_marks = std::exchange(port.has_marks, false);
+    if (!std::exchange(port.has_commits, false) && !has_marks) continue;
+    for (Edge* edge : wiring.remote_edges) {
+      if (has_marks || !port.is_pcm() ||
+          edge->fill() >= edge->wanted_frames.load(std::memory_order_relaxed)) {
+        rouse(*edge->to.node.lane);
+      }
+    }
+  }
+  for (const auto& wiring : plan_->inputs) {
+    InputPort& port = *wiring.port;
+    if (!std::exchange(port.has_releases, false)) continue;
+    for (Edge* edge : wiring.remote_edges) {
+      if (edge->is_closed.load(std::memory_order_relaxed) || !port.is_pcm()) {
+        rouse(*edge->from.node.lane);
+        continue;
+      }
+      const bool is_urgent = edge->from.starving_readers.load(std::memory_order_relaxed) != 0;
+      const auto& wanted = is_urgent ? edge->least_room : edge->wanted_room;
+      const uint64_t room = edge->from.ring->capacity_frames() - edge->fill();
+      if (room >= wanted.load(std::memory_order_relaxed)) rouse(*edge->from.node.lane);
+    }
+  }
+}
+
+bool Lane::is_ready(Node& node, sluice_wait_item& item) {
+  item.ready = 0;
+  switch (item.kind) {
+    case SLUICE_WAIT_INPUT: {
+      InputPort* port = node.input_at(item.port);
+      if (!port) return false;
+      if (!port->is_pcm()) {
+        item.ready = port->has_packets() || port->is_ended();
+      } else {
+        // After the end what is there is all there will be.
+        item.ready = port->has_end() ||
+                     port->available() >= std::clamp(item.amount, 1U, port->largest_want());
+      }
+      break;
+    }
+    case SLUICE_WAIT_OUTPUT: {
+      OutputPort* port = node.output_at(item.port);
+      if (!port) return false;
+      if (!port->is_pcm()) {
+        item.ready = port->packet_ring->has_room(item.amount);
+      } else {
+        const uint32_t amount = std::clamp(item.amount, 1U, port->largest_wait_frames);
+        item.ready = port->has_room(amount);
+      }
+      break;
+    }
+    case SLUICE_WAIT_STREAM:
+      item.ready = services_.network->ready(item.object, item.amount);
+      break;
+    case SLUICE_WAIT_PARAMETERS:
+      item.ready = node.take_parameter_change();
+      break;
+    case SLUICE_WAIT_MARKS: {
+      const InputPort* port = node.input_at(item.port);
+      item.ready = port && port->has_new_marks();
+      break;
+    }
+    default:
+      break;
+  }
+  return item.ready != 0;
+}
+
+bool Lane::evaluate(Node& node, std::span<sluice_wait_item> items) {
+  bool is_any_ready = false;
+  bool has_descriptors = false;
+  for (sluice_wait_item& item : items) {
+    if (item.kind == SLUICE_WAIT_DESCRIPTOR) {
+      has_descriptors = true;
+      item.ready = 0;
+    } else {
+      is_any_ready |= is_ready(node, item);
+    }
+  }
+  if (!has_descriptors) return is_any_ready;
+  for (sluice_wait_item& item : items) {
+    if (item.kind != SLUICE_WAIT_DESCRIPTOR) continue;
+    pollfd descriptor{item.descriptor, static_cast<short>(item.amount), 0};
+    if (::poll(&descriptor, 1, 0) > 0) {
+      item.ready = static_cast<uint16_t>(descriptor.revents);
+      is_any_ready = true;
+    }
+  }
+  return is_any_ready;
+}
+
+sluice_result Lane::wait(Node& node, std::span<sluice_wait_item> items, int64_t deadline_ns) {
+  if (open_spans_ != 0) return SLUICE_ERROR_STATE;
+  for (;;) {
+    adopt_plan();
+    progress();
+    const bool is_any_ready = evaluate(node, items);
+    if (is_stopping_.load(std::memory_order_acquire) ||
+        is_head_stopping_.load(std::memory_order_acquire)) {
+      return SLUICE_ERROR_STOPPED;
+    }
+    if (is_any_ready) return SLUICE_OK;
+    if (deadline_ns != kForever && services_.clock->now_ns() >= deadline_ns) {
+      return SLUICE_ERROR_TIMEOUT;
+    }
+    set_thresholds(&node, items);
+    sleep(items, deadline_ns);
+  }
+}
+
+// Says at each edge to other lanes from which fill on it is worth waking this one. A writer that
+// could go on by a frame sleeps on until it can go on by half a ring: fewer, larger turns.
+void Lane::set_thresholds(Node* node, std::span<const sluice_wait_item> items) {
+  for (const auto& wiring : plan_->inputs) {
+    if (wiring.remote_edges.empty() || !wiring.port->is_pcm()) continue;
+    const InputPort& port = *wiring.port;
+    uint32_t wanted = kNever;
+    if (&port.node != runner_) {
+      wanted = port.node.wanted_frames(port);
+    } else if (node) {
+      for (const sluice_wait_item& item : items) {
+        if (item.kind != SLUICE_WAIT_INPUT || item.port != port.port_index) continue;
+        wanted = std::clamp(item.amount, 1U, port.largest_want());
+      }
+    }
+    for (Edge* edge : wiring.remote_edges) {
+      edge->wanted_frames.store(threshold(*edge, port, wanted), std::memory_order_relaxed);
+    }
+  }
+  for (const auto& wiring : plan_->outputs) {
+    if (wiring.remote_edges.empty() || !wiring.port->is_pcm()) continue;
+    const OutputPort& port = *wiring.port;
+    uint32_t wanted = 1;
+    if (&port.node == runner_) {
+      wanted = kNever;
+      for (const sluice_wait_item& item : items) {
+        if (item.kind != SLUICE_WAIT_OUTPUT || item.port != port.port_index) continue;
+        wanted = std::clamp(item.amount, 1U, port.largest_wait_frames);
+      }
+    }
+    const auto half = static_cast<uint32_t>(
+        std::min<uint64_t>(port.ring->capacity_frames() / 2, port.largest_wait_frames));
+    const uint32_t comfortable = wanted == kNever ? kNever : std::max(wanted, half);
+    for (Edge* edge : wiring.remote_edges) {
+      edge->least_room.store(wanted, std::memory_order_relaxed);
+      edge->wanted_room.store(comfortable, std::memory_order_relaxed);
+    }
+  }
+}
+
+// A reader about to sleep for want of data must not find its writer sleeping in comfort, be it for
+// its own sake or for that of another reader of the same ring.
+void Lane::rouse_feeders() {
+  for (const auto& wiring : plan_->inputs) {
+    if (!wiring.port->is_pcm()) continue;
+    for (Edge* edge : wiring.remote_edges) {
+      if (edge->is_closed.load(std::memory_order_relaxed)) continue;
+      const uint32_t wanted = edge->wanted_frames.load(std::memory_order_relaxed);
+      const uint64_t fill = edge->fill();
+      if (wanted == kNever || fill >= wanted) continue;
+      if (!std::exchange(edge->is_starving, true)) {
+        edge->from.starving_readers.fetch_add(1, std::memory_order_relaxed);
+      }
+      const uint64_t room = edge->from.ring->capacity_frames() - fill;
+      if (room >= edge->least_room.load(std::memory_order_relaxed)) rouse(*edge->from.node.lane);
+    }
+  }
+}
+
+void Lane::end_starving() {
+  for (const auto& wiring : plan_->inputs) {
+    for (Edge* edge : wiring.remote_edges) {
+      if (!std::exchange(edge->is_starving, false)) continue;
+      edge->from.starving_readers.fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+}
+
+void Lane::sleep(std::span<sluice_wait_item> items, int64_t deadline_ns) {
+  if (scheduler_) {
+    rouse_feeders();
+    items_ = items;
+    deadline_ns_ = deadline_ns;
+    is_dirty_ = false;
+    is_suspended_ = true;
+    fiber_->suspend();
+    is_suspended_ = false;
+    end_starving();
+    return;
+  }
+  const bool needs_poll = std::any_of(items.begin(), items.end(), [](const sluice_wait_item& item) {
+    return item.kind == SLUICE_WAIT_DESCRIPTOR || item.kind == SLUICE_WAIT_STREAM;
+  });
+  const auto ticket = needs_poll ? bell_.prepare_wait_descriptors() : bell_.prepare_wait();
+  rouse_feeders();
+  // The last look, after the announcement. If anything moved the thresholds no longer hold.
+  bool is_pointless = progress() || is_stopping_.load(std::memory_order_acquire) ||
+                      (runner_ && is_head_stopping_.load(std::memory_order_acquire)) ||
+                      offered_plan_.load(std::memory_order_acquire) != nullptr;
+  int64_t wake_ns = deadline_ns;
+  descriptors_.clear();
+  for (sluice_wait_item& item : items) {
+    if (item.kind == SLUICE_WAIT_DESCRIPTOR) {
+      descriptors_.push_back({item.descriptor, static_cast<short>(item.amount), 0});
+    } else if (item.kind == SLUICE_WAIT_STREAM) {
+      services_.network->poll_set(item.object, item.amount, descriptors_, wake_ns);
+    } else if (item.kind == SLUICE_WAIT_PARAMETERS) {
+      is_pointless |= runner_ && runner_->has_parameter_change();
+    } else if (runner_) {
+      is_pointless |= is_ready(*runner_, item);
+    }
+  }
+  if (is_pointless) {
+    bell_.cancel_wait();
+    end_starving();
+    return;
+  }
+  waits_for_others_.store(wake_ns == kForever && !needs_poll, std::memory_order_release);
+  if (needs_poll) {
+    bell_.wait_descriptors(ticket, descriptors_, wake_ns);
+  } else {
+    bell_.wait(ticket, wake_ns);
+  }
+  waits_for_others_.store(false, std::memory_order_release);
+  end_starving();
+  wakes_.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,285 @@
+#include "host/graph/expression_reader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "host/graph/nearest_name.hpp"
+#include "host/graph/shown.hpp"
+#include "host/graph/typed_value.hpp"
+#include "host/graph/utf8.hpp"
+
+namespace sluice::graph {
+namespace {
+
+constexpr std::size_t kMaximumBytes = std::size_t{1} << 20;
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+bool is_separator(char c) { return c == ';' || c == '\n'; }
+
+// "source.wav" -> "wav"
+std::string id_from(std::string_view type) {
+  std::string id(type.substr(type.rfind('.') == std::string_view::npos ? 0 : type.rfind('.') + 1));
+  for (char& c : id) {
+    if (!is_id(std::string("a") + c)) c = '-';
+  }
+  return is_id(id) ? id : "n" + id;
+}
+
+}  // namespace
+
+Location ExpressionReader::at(std::size_t offset, std::string pointer) const {
+  return source_->locate(offset, std::move(pointer));
+}
+
+RawGraph ExpressionReader::read(const std::shared_ptr<const SourceText>& source) {
+  source_ = source;
+  text_ = source->text();
+  RawGraph graph;
+  graph.at = at(0);
+  report_.announce(source->name());
+  if (text_.size() > kMaximumBytes) {
+    report_.error(at(0), "this is larger than 1 MiB, the most an expression may have");
+    return graph;
+  }
+  if (const std::size_t invalid = find_invalid_utf8(text_); invalid != std::string_view::npos) {
+    report_.error(at(invalid), "this byte is not UTF-8");
+    return graph;
+  }
+  if (const std::size_t nul = text_.find('\0'); nul != std::string_view::npos) {
+    report_.error(at(nul), "a NUL character must not stand in an expression");
+    return graph;
+  }
+  std::vector<Chain> all = chains();
+  if (report_.has_errors()) return graph;
+  if (all.empty()) {
+    report_.error(at(0), "there is nothing here; write a graph like \"source.tone -> sink.null\"");
+    return graph;
+  }
+  name_new_nodes(all);
+  for (Chain& chain : all) {
+    RawEdge edge;
+    edge.form = RawEdge::Form::kStops;
+    edge.at = at(chain.front().head.offsets.front());
+    const std::string pointer = pointer_to("/edges", std::to_string(graph.edges.size()));
+    for (Stage& stage : chain) {
+      find_old_nodes(stage);
+      if (stage.is_new) add_node(stage, graph);
+      RawValue& stop =
+          edge.texts.emplace_back(stage.is_new ? RawValue{} : raw_text(stage.head, 0, pointer));
+      stop.value = stage.port.empty() ? stage.id : stage.id + "." + stage.port;
+      stop.at = at(stage.head.offsets.front(), pointer);
+      stop.literal = true;
+    }
+    if (edge.texts.size() > 1) graph.edges.push_back(std::move(edge));
+  }
+  return graph;
+}
+
+std::vector<ExpressionReader::Chain> ExpressionReader::chains() {
+  std::vector<Chain> all;
+  Chain chain;
+  bool after_arrow = false;
+  bool in_stage = false;
+  const auto end_chain = [&] {
+    if (after_arrow) report_.error(at(at_), "a node is missing after ->");
+    if (!chain.empty()) all.push_back(std::move(chain));
+    chain.clear();
+    after_arrow = false;
+    in_stage = false;
+  };
+  while (at_ < text_.size()) {
+    const char c = text_[at_];
+    if (is_blank(c)) {
+      ++at_;
+    } else if (is_separator(c) && !(c == '\n' && after_arrow)) {
+      end_chain();
+      ++at_;
+    } else if (c == '\n') {
+      ++at_;
+    } else if (text_.substr(at_, 2) == "->") {
+      if (!in_stage) report_.error(at(at_), "a node is missing before ->");
+      at_ += 2;
+      after_arrow = true;
+      in_stage = false;
+    } else {
+      Word next;
+      if (!word(next)) return {};
+      if (in_stage) {
+        chain.back().params.push_back(std::move(next));
+      } else {
+        chain.emplace_back().head = std::move(next);
+      }
+      in_stage = true;
+      after_arrow = false;
+    }
+  }
+  end_chain();
+  return all;
+}
+
+bool ExpressionReader::word(Word& word) {
+  std::size_t brackets = 0;
+  const std::size_t begin = at_;
+  const auto keep = [&] {
+    word.text += text_[at_];
+    word.offsets.push_back(static_cast<std::uint32_t>(at_++));
+  };
+  while (at_ < text_.size()) {
+    const char c = text_[at_];
+    if (c == '\'' || c == '"') {
+      if (!quote(word)) return false;
+      continue;
+    }
+    const bool ends = is_blank(c) || is_separator(c) || text_.substr(at_, 2) == "->";
+    if (ends && brackets == 0) break;
+    if (c == '[') ++brackets;
+    if (c == ']' && brackets > 0) --brackets;
+    keep();
+  }
+  word.offsets.push_back(static_cast<std::uint32_t>(at_));
+  if (brackets == 0) return true;
+  report_.error(at(begin), "this list is not closed; end it with ]");
+  return false;
+}
+
+bool ExpressionReader::quote(Word& word) {
+  const std::size_t begin = at_;
+  const char mark = text_[at_++];
+  while (at_ < text_.size() && text_[at_] != mark) {
+    std::size_t from = at_;
+    if (mark == '"' && text_[at_] == '\\' && at_ + 1 < text_.size() &&
+        (text_[at_ + 1] == '"' || text_[at_ + 1] == '\\')) {
+      ++from;
+    }
+    word.text += text_[from];
+    word.offsets.push_back(static_cast<std::uint32_t>(at_));
+    at_ = from + 1;
+  }
+  if (at_ == text_.size()) {
+    report_.error(at(begin), std::string("this quote is not closed; end it with ") + mark);
+    return false;
+  }
+  ++at_;
+  return true;
+}
+
+bool ExpressionReader::is_type(std::string_view word) const {
+  return catalog_.find(word) != nullptr || catalog_.unavailable_reason(word) != nullptr;
+}
+
+void ExpressionReader::name_new_nodes(std::vector<Chain>& chains) {
+  const auto for_each_stage = [&](const auto& visit) {
+    for (Chain& chain : chains) {
+      for (Stage& stage : chain) visit(stage);
+    }
+  };
+  for_each_stage([this](Stage& stage) {
+    const std::size_t colon = stage.head.text.find(':');
+    if (colon == std::string::npos) return;
+    stage.is_new = true;
+    stage.id = stage.head.text.substr(0, colon);
+    stage.id_begin = colon + 1;
+    if (!is_id(stage.id)) {
+      report_.error(
+          at(stage.head.offsets.front()),
+          shown(stage.id) + " cannot be the name of a node; use a-z, then a-z, 0-9, _ and -");
+    } else if (!ids_.emplace(stage.id, true).second) {
+      report_.error(at(stage.head.offsets.front(), pointer_to("/nodes", stage.id)),
+                    "there are two nodes called " + shown(stage.id) + "; rename one of them");
+      stage.is_new = false;
+    }
+  });
+  for_each_stage([this](Stage& stage) {
+    if (!stage.id.empty() || !is_type(stage.head.text)) return;
+    name_unnamed_node(stage);
+  });
+}
+
+void ExpressionReader::name_unnamed_node(Stage& stage) {
+  const std::string base = id_from(stage.head.text);
+  stage.is_new = true;
+  stage.id = base;
+  for (int i = 2; !ids_.emplace(stage.id, false).second; ++i) stage.id = base + std::to_string(i);
+}
+
+void ExpressionReader::find_old_nodes(Stage& stage) {
+  if (!stage.id.empty()) return;
+  const std::string& text = stage.head.text;
+  const std::size_t dot = text.find('.');
+  const std::string node = text.substr(0, dot);
+  if (ids_.find(node) != ids_.end()) {
+    stage.id = node;
+    if (dot != std::string::npos) stage.port = text.substr(dot + 1);
+    if (!stage.params.empty()) {
+      report_.error(at(stage.params.front().offsets.front(), pointer_to("/nodes", node)),
+                    "parameters stand where the type of " + node +
+                        " does, not where it is used "
+                        "again");
+    }
+    return;
+  }
+  // A type that does not exist: the resolver says so, with the nearest one.
+  if (dot != std::string::npos && text.find('=') == std::string::npos) {
+    name_unnamed_node(stage);
+    return;
+  }
+  std::vector<std::string_view> names;
+  for (const auto& [id, chosen] : ids_) names.push_back(id);
+  std::string help = did_you_mean(text, names);
+  if (help.empty()) {
+    const std::string type = catalog_.nearest_type(text);
+    help = type.empty() ? "; \"sluice plugins\" lists the types"
+                        : "; did you mean " + shown(type) + "?";
+  }
+  report_.error(at(stage.head.offsets.front()),
+                shown(text) + " is neither a type nor a node of this expression" + help);
+  name_unnamed_node(stage);
+  stage.is_new = false;
+}
+
+RawValue ExpressionReader::raw_text(const Word& word, std::size_t begin,
+                                    std::string pointer) const {
+  RawValue raw;
+  raw.value = word.text.substr(begin);
+  raw.source = source_;
+  raw.offsets.assign(word.offsets.begin() + static_cast<std::ptrdiff_t>(begin), word.offsets.end());
+  raw.at = at(raw.offsets.front(), std::move(pointer));
+  raw.loose = true;
+  return raw;
+}
+
+void ExpressionReader::add_node(const Stage& stage, RawGraph& graph) {
+  RawNode node;
+  node.id = stage.id;
+  node.at = at(stage.head.offsets.front(), pointer_to("/nodes", stage.id));
+  node.type = raw_text(stage.head, stage.id_begin, node.at.pointer + "/type");
+  node.type->literal = true;
+  const NodeType* type = catalog_.find(node.type->value.text());
+  for (const Word& word : stage.params) add_param(word, type, node);
+  graph.nodes.push_back(std::move(node));
+}
+
+void ExpressionReader::add_param(const Word& word, const NodeType* type, RawNode& node) {
+  const std::size_t equals = word.text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    report_.error(at(word.offsets.front(), node.at.pointer),
+                  shown(word.text) + " is no parameter; write KEY=VALUE, or -> before a node");
+    return;
+  }
+  const std::string key = word.text.substr(0, equals);
+  const bool of_host = find_parameter(node_parameters(), key) != nullptr &&
+                       (type == nullptr || type->find_parameter(key) == nullptr);
+  std::vector<RawMember>& to = of_host ? node.host : node.params;
+  const std::string pointer = pointer_to(node.at.pointer + (of_host ? "" : "/params"), key);
+  const Location key_at = at(word.offsets.front(), pointer);
+  const bool twice =
+      std::any_of(to.begin(), to.end(), [&](const RawMember& member) { return member.key == key; });
+  if (twice) {
+    report_.error(key_at, shown(key) + " is there twice; remove one of them");
+    return;
+  }
+  to.push_back({key, key_at, raw_text(word, equals + 1, pointer)});
+}
+
+}  // namespace sluice::graph

@@ -1,0 +1,22 @@
+// UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing past U+10FFFF. [any]
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace sluice::graph {
+
+// Bytes of the valid sequence that begins at text[at] (which must exist); 0 if there is none.
+std::size_t utf8_length(std::string_view text, std::size_t at);
+
+// Offset of the first byte that is not UTF-8; npos if all is well.
+std::size_t find_invalid_utf8(std::string_view text);
+
+// Appends a code point (a valid scalar value) to `out`.
+void append_utf8(std::string& out, char32_t code_point);
+
+// Code points in `text`; a byte that is not UTF-8 counts as one.
+std::size_t count_code_points(std::string_view text);
+
+}  // namespace sluice::graph

@@ -1,0 +1,114 @@
+// What sink.tcp shows of itself: description, parameters, statistics, port.
+#pragma once
+
+#include <sluice/describe.hpp>
+
+namespace sluice {
+
+inline constexpr const char* kDisconnectedPolicies[] = {"drop", "hold"};
+
+struct SinkTcpDeclaration {
+  static constexpr Info kInfo{
+      "sink.tcp", "TCP sender",
+      "Sends raw interleaved little-endian PCM to a TCP server at the rate of the audio, as a "
+      "receiver with a clock of its own wants it. After each connection, and after each time the "
+      "input ran dry, lead_ms of audio goes out at once; then chunk after chunk on absolute "
+      "deadlines, so that the receiver stays that far ahead. A connection that is lost is made "
+      "again: 0.25 s later at first, then after waits that double up to 60 s, each spread by "
+      "+-50 %; a session of 10 s starts over from the shortest. A peer that takes nothing for "
+      "write_timeout_ms is given up. Meanwhile the newest audio is kept and the older thrown away "
+      "at its rate (see when_disconnected). At the end of the input all of it is sent, then the "
+      "connection is closed and the peer is given 2 s beyond its lead to close too."};
+  enum Parameter : uint32_t {
+    kHost,
+    kPort,
+    kChunkFrames,
+    kLeadMs,
+    kBurstMs,
+    kSpinUs,
+    kWhenDisconnected,
+    kConnectTimeoutMs,
+    kWriteTimeoutMs,
+    kNoDelay,
+    kSendBufferKib,
+    kKeepalive,
+    kDscp
+  };
+  static constexpr sluice_parameter kParameters[] = {
+      text("host", "127.0.0.1", "Name or address of the server."),
+      integer("port", nullptr, 1, 65535, 4953, "TCP port of the server."),
+      integer("chunk_frames", "frames", 128, 4096, 480, "Frames sent at a time."),
+      number("lead_ms", "ms", 0, 5000, 200,
+             "How far ahead of its own clock the receiver is kept: what it survives when "
+             "the network or this machine stalls, and as much additional latency."),
+      number("burst_ms", "ms", 0, 5000, 200,
+             "How much is caught up at once after a stall, one chunk at least; what is "
+             "overdue beyond that delays the schedule."),
+      integer("spin_us", "us", 0, 2000, 0,
+              "The last part of each wait is spent spinning: more exact, costs CPU time."),
+      choice("when_disconnected", kDisconnectedPolicies, 0,
+             "drop: while no server takes it, audio ages out at its rate and the newest is "
+             "kept. hold: it waits, and with it everything in front."),
+      integer("connect_timeout_ms", "ms", 100, 120000, 10000,
+              "For one attempt to connect, looking up the name included."),
+      integer("write_timeout_ms", "ms", 100, 120000, 5000,
+              "A peer that takes nothing for so long is given up."),
+      boolean("no_delay", true, "Send each chunk at once (TCP_NODELAY)."),
+      integer("send_buffer_kib", "KiB", 0, 4096, 64,
+              "Send buffer of the socket; 0: the system's default. Larger ones hide "
+              "seconds of audio, smaller than 64 starve some receivers."),
+      boolean("keepalive", true,
+              "Notice a server that vanished while nothing is sent: probes after 5 s, then "
+              "every 2 s."),
+      text("dscp", "voip",
+           "Marking of the packets (DSCP): voip (46), low-delay (18), throughput (10), "
+           "best-effort (0) or a number from 0 to 63.")};
+  enum Statistic : uint32_t {
+    kConnected,
+    kUptime,
+    kBytes,
+    kBitrate,
+    kMeanBitrate,
+    kFramesSent,
+    kFramesDropped,
+    kUnderruns,
+    kStalls,
+    kConnections,
+    kFailedConnections,
+    kLatenessP50,
+    kLatenessP99,
+    kWriteTime,
+    kLead,
+    kUnsent,
+    kPeerWindow,
+    kRoundTrip,
+    kRetransmits
+  };
+  static constexpr sluice_statistic kStatistics[] = {
+      gauge("connected", nullptr, "1 while connected."),
+      gauge("uptime_s", "s", "How long this connection has lasted."),
+      counter("bytes", "bytes", "Bytes handed to the network."),
+      gauge("bitrate_kbit_s", "kbit/s", "Over the last quarter of a second."),
+      gauge("mean_bitrate_kbit_s", "kbit/s", "Over this connection."),
+      counter("frames_sent", "frames", "Frames handed to the network."),
+      counter("frames_dropped", "frames", "Frames that aged out while nobody took them."),
+      counter("underruns", nullptr, "How often the input ran dry and the receiver with it."),
+      counter("stalls", nullptr,
+              "How often this node was later than burst_ms and delayed its schedule."),
+      counter("connections", nullptr, "Connections made."),
+      counter("failed_connections", nullptr, "Attempts to connect that failed."),
+      gauge("lateness_p50_us", "us", "Half of the last 1000 chunks left at most so late."),
+      gauge("lateness_p99_us", "us", "99 % of the last 1000 chunks left at most so late."),
+      gauge("write_us", "us", "Mean time in send, last 100 chunks."),
+      gauge("lead_ms", "ms",
+            "What the receiver has in hand now, without what still "
+            "waits in the socket."),
+      gauge("unsent_bytes", "bytes", "Handed to the network and not acknowledged."),
+      gauge("peer_window_bytes", "bytes", "Receive window of the peer."),
+      gauge("round_trip_us", "us", "Smoothed round trip of the connection."),
+      gauge("retransmits", nullptr, "Segments sent again in this connection.")};
+  static constexpr sluice_port kPorts[] = {
+      input("in", "Audio to be sent.", kOfferAny, 0, SLUICE_CLOCK_MONOTONIC)};
+};
+
+}  // namespace sluice
