@@ -1,0 +1,34 @@
+// The commands of the program `sluice`: one file each, listed in commands.cpp. [control]
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace sluice::cli {
+
+// Exit codes, the same for every command.
+inline constexpr int kSuccess = 0;
+inline constexpr int kFailure = 1;  // the graph, a file or a device would not do
+inline constexpr int kUsage = 2;    // the command line itself is wrong
+
+using Arguments = std::vector<std::string>;
+
+struct Command {
+  const char* name;
+  const char* summary;  // one line for the overview
+  int (*run)(const Arguments& arguments);
+};
+
+// In the order of the overview.
+std::span<const Command> commands();
+
+int run_check(const Arguments& arguments);
+int run_fmt(const Arguments& arguments);
+int run_new_graph(const Arguments& arguments);
+int run_plugins(const Arguments& arguments);
+int run_render(const Arguments& arguments);
+int run_run(const Arguments& arguments);
+int run_schema(const Arguments& arguments);
+
+}  // namespace sluice::cli

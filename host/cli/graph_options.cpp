@@ -1,0 +1,114 @@
+#include "host/cli/graph_options.hpp"
+
+#include <algorithm>
+#include <boost/program_options/parsers.hpp>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+
+#include "host/session/plugin_catalog.hpp"
+#include "host/support/log.hpp"
+
+namespace sluice::cli {
+
+namespace po = boost::program_options;
+
+void GraphOptions::add_to(po::options_description& options,
+                          po::positional_options_description& positional) {
+  auto add = options.add_options();
+  add("graph", po::value(&file)->value_name("FILE"), "the graph, a JSON file");
+  add("expression,e", po::value(&expressions)->value_name("TEXT"),
+      "a graph in one line instead of a file: 'source.wav path=a.wav -> sink.null'");
+  add("set", po::value(&load.settings)->value_name("NODE.PARAMETER=VALUE"),
+      "a parameter for this run");
+  add("var", po::value(&load.variables)->value_name("NAME=VALUE"), "a variable for this run");
+  add("profile", po::value(&load.profile)->value_name("NAME"), "a profile of the graph");
+  add("route", po::value(&load.routes)->value_name("[SWITCH=]ROUTE"),
+      "the route to begin with, instead of the graph's initial one");
+  add("plugin-dir", po::value(&plugin_dirs)->value_name("FOLDER"),
+      "look for plugins here first; may be repeated");
+  add("quiet,q", po::bool_switch(&is_quiet), "log warnings and errors only");
+  add("verbose,v", po::bool_switch(&is_verbose), "log more");
+  positional.add("graph", 1);
+}
+
+std::optional<po::variables_map> parse(const Arguments& arguments, const char* usage,
+                                       const char* description,
+                                       const po::options_description& options,
+                                       const po::positional_options_description& positional,
+                                       int& exit_code) {
+  po::options_description all = options;
+  all.add_options()("help,h", "this text");
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(arguments).options(all).positional(positional).run(), values);
+    if (values.contains("help")) {
+      std::ostringstream text;
+      text << "Usage: " << usage << "\n\n" << description << "\n\n" << all;
+      std::fputs(text.str().c_str(), stdout);
+      exit_code = kSuccess;
+      return std::nullopt;
+    }
+    po::notify(values);
+  } catch (const po::error& error) {
+    std::fprintf(stderr, "sluice: %s. See '%s --help'.\n", error.what(), usage);
+    exit_code = kUsage;
+    return std::nullopt;
+  }
+  return values;
+}
+
+std::unique_ptr<loader::Registry> make_registry(const std::vector<std::string>& plugin_dirs) {
+  loader::RegistryOptions options;
+  for (const std::string& dir : plugin_dirs) options.plugin_dirs.emplace_back(dir);
+  return std::make_unique<loader::Registry>(std::move(options));
+}
+
+void print(const std::vector<graph::Diagnostic>& diagnostics) {
+  for (const auto& diagnostic : diagnostics) {
+    std::fprintf(stderr, "%s\n", graph::to_text(diagnostic).c_str());
+  }
+}
+
+namespace {
+
+// A file as far as a graph may be large; empty if it cannot be read, which loading it explains.
+std::string beginning_of(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return {};
+  std::ifstream file(path, std::ios::binary);
+  std::string text(
+      std::min<uintmax_t>(std::filesystem::file_size(path, ignored), graph::kMaximumFileBytes), 0);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  return text;
+}
+
+}  // namespace
+
+std::optional<graph::Document> load_graph(const GraphOptions& options, loader::Registry& registry) {
+  if (options.is_quiet) support::set_log_level(support::LogLevel::kWarning);
+  if (options.is_verbose) support::set_log_level(support::LogLevel::kDebug);
+  if (options.file.empty() == options.expressions.empty()) {
+    std::fputs("sluice: name one graph: a file, or -e and a graph in one line.\n", stderr);
+    return std::nullopt;
+  }
+  std::string expression;
+  for (const std::string& part : options.expressions) {
+    if (!expression.empty()) expression += '\n';
+    expression += part;
+  }
+  const auto load = [&](const graph::Catalog& catalog) {
+    return expression.empty() ? graph::load_file(options.file, catalog, options.load)
+                              : graph::load_expression(expression, catalog, options.load);
+  };
+  const std::string text = expression.empty() ? beginning_of(options.file) : expression;
+  graph::LoadResult loaded = load(session::catalog_for(text, registry));
+  // With every type known, names that are merely unusual are found and the others explained.
+  if (!loaded.document) loaded = load(session::full_catalog(registry));
+  print(loaded.diagnostics);
+  return std::move(loaded.document);
+}
+
+}  // namespace sluice::cli

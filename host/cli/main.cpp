@@ -1,0 +1,42 @@
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "host/cli/command.hpp"
+
+namespace {
+
+void print_overview(std::FILE* to) {
+  std::fputs(
+      "Sluice routes audio: a graph of plugins, joined by rings, changed while it plays.\n\n"
+      "Usage: sluice COMMAND [options]\n\n",
+      to);
+  for (const auto& command : sluice::cli::commands()) {
+    std::fprintf(to, "  %-10s %s\n", command.name, command.summary);
+  }
+  std::fputs("\n'sluice COMMAND --help' tells all about one.\n", to);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    print_overview(stderr);
+    return sluice::cli::kUsage;
+  }
+  const std::string name = argv[1];
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_overview(stdout);
+    return sluice::cli::kSuccess;
+  }
+  if (name == "--version") {
+    std::printf("sluice %s\n", SLUICE_VERSION);
+    return sluice::cli::kSuccess;
+  }
+  for (const auto& command : sluice::cli::commands()) {
+    if (name == command.name) return command.run({argv + 2, argv + argc});
+  }
+  std::fprintf(stderr, "sluice: there is no command '%s'; 'sluice help' lists them.\n",
+               name.c_str());
+  return sluice::cli::kUsage;
+}

@@ -1,0 +1,136 @@
+// sluice run: plays a graph.
+#include <fmt/format.h>
+
+#include <boost/program_options/value_semantic.hpp>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <optional>
+
+#include "host/cli/graph_options.hpp"
+#include "host/cli/live_line.hpp"
+#include "host/cli/signals.hpp"
+#include "host/cli/summary.hpp"
+#include "host/session/player.hpp"
+#include "host/session/statistics.hpp"
+#include "host/support/log.hpp"
+
+namespace sluice::cli {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr int64_t kTickNs = 100'000'000;
+constexpr int kTicksASecond = 10;
+
+// One JSON object a second, and one at the end.
+class StatisticsFile {
+ public:
+  explicit StatisticsFile(const std::string& path) : file_(path) {}
+  bool is_open() const { return file_.is_open(); }
+  bool write(const engine::Snapshot& snapshot, int64_t start_ns) {
+    file_ << graph::to_json(session::to_json(snapshot, start_ns)) << '\n' << std::flush;
+    return file_.good();
+  }
+
+ private:
+  std::ofstream file_;
+};
+
+}  // namespace
+
+int run_run(const Arguments& arguments) {
+  GraphOptions graph_options;
+  std::string statistics_path;
+  double seconds = 0.0;
+  session::PlayerOptions player_options;
+  po::options_description options("Options");
+  po::positional_options_description positional;
+  graph_options.add_to(options, positional);
+  options.add_options()("stats", po::value(&statistics_path)->value_name("FILE"),
+                        "write one JSON object a second to FILE");
+  options.add_options()("for", po::value(&seconds)->value_name("SECONDS"),
+                        "end after so many seconds");
+  options.add_options()("priority", po::value(&player_options.priority)->value_name("N"),
+                        "real-time priority (SCHED_FIFO, 1 to 99) of the audio threads; 0: none");
+  int exit_code = kSuccess;
+  if (!parse(arguments, "sluice run [GRAPH | -e TEXT] [options]",
+             "Plays a graph until it ends, or until Ctrl-C: once fades out, flushes and closes, "
+             "twice ends now.",
+             options, positional, exit_code)) {
+    return exit_code;
+  }
+  const auto registry = make_registry(graph_options.plugin_dirs);
+  const auto document = load_graph(graph_options, *registry);
+  if (!document) return kFailure;
+
+  std::optional<StatisticsFile> statistics;
+  if (!statistics_path.empty()) {
+    statistics.emplace(statistics_path);
+    if (!statistics->is_open()) {
+      std::fprintf(stderr, "sluice: cannot write %s; name a file in a folder that exists.\n",
+                   statistics_path.c_str());
+      return kFailure;
+    }
+  }
+
+  watch_signals();
+  const bool is_shown = !graph_options.is_quiet;
+  player_options.is_metered = is_shown || statistics.has_value();
+  std::vector<graph::Diagnostic> diagnostics;
+  const auto player = session::Player::make(*document, *registry, player_options, diagnostics);
+  print(diagnostics);
+  if (!player) return kFailure;
+  for (const std::string& note : player->plan().notes) support::log_info(note);
+  if (!player->engine().memory_note().empty()) support::log_info(player->engine().memory_note());
+
+  std::optional<LiveLine> live;
+  if (is_shown) live.emplace();
+  if (auto status = player->start(); !status) {
+    live.reset();
+    std::fprintf(stderr, "sluice: %s\n", status.error().message.c_str());
+    return kFailure;
+  }
+  int ticks = 0;
+  bool has_statistics = true;
+  const auto tick = [&] {
+    if (!live && !statistics) return;
+    const engine::Snapshot snapshot = player->engine().snapshot();
+    if (live) live->show(snapshot, player->start_ns());
+    if (statistics && ++ticks % kTicksASecond == 0 && has_statistics) {
+      has_statistics = statistics->write(snapshot, player->start_ns());
+      if (!has_statistics) {
+        support::log_warning("Statistics cannot be written any more (is the disk full?): " +
+                             statistics_path);
+      }
+    }
+  };
+  const int64_t end_ns = player->start_ns() + static_cast<int64_t>(seconds * 1e9);
+  const auto go_on = [&] {
+    return !is_interrupted() && (seconds <= 0.0 || player->engine().clock().now_ns() < end_ns);
+  };
+  const auto outcome = player->play(kTickNs, tick, go_on);
+  if (outcome == session::Player::Outcome::kInterrupted) {
+    player->end_gracefully([] { return true; });
+  }
+  const std::string waits = player->engine().describe_waits();
+  player->stop();
+  const engine::Snapshot snapshot = player->engine().snapshot();
+  if (statistics) statistics->write(snapshot, player->start_ns());
+  live.reset();
+  if (is_shown) std::fputs(summary(snapshot, player->start_ns()).c_str(), stderr);
+  if (outcome == session::Player::Outcome::kStalled) {
+    std::fprintf(stderr,
+                 "sluice: the graph has stalled: every node waits for another (%s). An edge with "
+                 "more buffer_ms, or one that may skip, lets it go on.\n",
+                 waits.c_str());
+    return kFailure;
+  }
+  const auto failures = player->failures();
+  for (const std::string& sentence : failures) {
+    std::fprintf(stderr, "sluice: %s\n", sentence.c_str());
+  }
+  return failures.empty() ? kSuccess : kFailure;
+}
+
+}  // namespace sluice::cli

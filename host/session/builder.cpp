@@ -1,0 +1,423 @@
+#include "host/session/builder.hpp"
+
+#include <algorithm>
+#include <map>
+#include <sluice/describe.hpp>
+#include <utility>
+
+#include "host/session/clock_map.hpp"
+#include "host/session/format_solver.hpp"
+
+namespace sluice::session {
+namespace {
+
+using engine::InputPort;
+using engine::Node;
+using engine::OutputPort;
+
+// A number that is the same for the same node in every run: FNV-1a, 64 bits (Fowler, Noll, Vo).
+uint64_t seed_of(std::string_view id) {
+  uint64_t hash = 14695981039346656037ULL;
+  for (const char c : id) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return hash;
+}
+
+engine::ParameterValue to_engine(const sluice_parameter& declared,
+                                 const graph::ParameterValue& value) {
+  engine::ParameterValue result;
+  if (const auto* flag = std::get_if<bool>(&value)) result.number = *flag ? 1 : 0;
+  if (const auto* whole = std::get_if<int64_t>(&value)) result.number = static_cast<double>(*whole);
+  if (const auto* number = std::get_if<double>(&value)) result.number = *number;
+  if (const auto* list = std::get_if<std::vector<double>>(&value)) {
+    result.list = *list;
+    result.rows = 1;
+  }
+  if (const auto* matrix = std::get_if<graph::Matrix>(&value)) {
+    result.list = matrix->numbers;
+    result.rows = static_cast<uint32_t>(matrix->rows);
+  }
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    result.text = *text;
+    for (uint32_t i = 0; i < declared.choice_count; ++i) {
+      if (*text == declared.choices[i]) result.number = i;
+    }
+  }
+  return result;
+}
+
+engine::ParameterValue default_of(const sluice_parameter& declared) {
+  engine::ParameterValue value;
+  value.number = declared.default_number;
+  if (declared.default_text) value.text = declared.default_text;
+  return value;
+}
+
+class Builder {
+ public:
+  Builder(const graph::Document& document, loader::Registry& registry,
+          engine::EngineOptions options)
+      : document_(document), registry_(registry), options_(options) {
+    result_.engine = std::make_unique<engine::Engine>(options);
+  }
+
+  BuildResult run() {
+    edges_ = document_.active_edges();
+    make_nodes();
+    if (!failed()) solve();
+    if (!failed()) join();
+    if (failed()) {
+      result_.nodes.clear();
+      result_.engine.reset();
+    }
+    return std::move(result_);
+  }
+
+ private:
+  // An edge of the document on its way to the engine: where it comes from after adapters.
+  struct Wire {
+    const graph::Edge* edge;
+    OutputPort* from;
+    InputPort* to;
+    double gain_db;
+  };
+
+  bool failed() const { return graph::has_errors(result_.diagnostics); }
+  void error(graph::Location at, std::string message) {
+    result_.diagnostics.push_back({graph::Severity::kError, std::move(at), std::move(message)});
+  }
+
+  bool is_used(const graph::Node& node) const {
+    if (node.standby) return true;
+    const bool has_edges = std::any_of(edges_.begin(), edges_.end(), [&](const auto& edge) {
+      return edge.from_node == node.id || edge.to_node == node.id;
+    });
+    return has_edges || edges_.empty();
+  }
+
+  void make_nodes() {
+    for (const graph::Node& wanted : document_.nodes) {
+      if (wanted.dormant || !is_used(wanted)) continue;
+      auto type = registry_.find(wanted.type);
+      if (!type) {
+        error(wanted.type_at, type.error().message);
+        continue;
+      }
+      std::vector<engine::ParameterValue> values;
+      for (const sluice_parameter& declared : (*type)->parameters()) {
+        const graph::NodeParameter* given = wanted.find_parameter(declared.key);
+        values.push_back(given ? to_engine(declared, given->value) : default_of(declared));
+      }
+      auto node =
+          result_.engine->add(wanted.id, (*type)->data(), std::move(values), seed_of(wanted.id));
+      if (!node) {
+        error(wanted.at, node.error().message);
+        continue;
+      }
+      add_planned(**node, false);
+      document_node_[*node] = &wanted;
+    }
+    for (const graph::Edge& edge : edges_) {
+      Node* from = result_.engine->find(edge.from_node);
+      Node* to = result_.engine->find(edge.to_node);
+      if (!from || !to) continue;
+      wires_.push_back(
+          {&edge, output(*from, edge.from_port), input(*to, edge.to_port), edge.options.gain_db});
+    }
+  }
+
+  void add_planned(Node& node, bool is_inserted) {
+    result_.nodes.push_back({&node, is_inserted, std::vector<ClockName>(node.type().port_count)});
+  }
+  PlannedNode& planned(const Node& node) {
+    return *std::find_if(result_.nodes.begin(), result_.nodes.end(),
+                         [&](const PlannedNode& p) { return p.node == &node; });
+  }
+
+  static OutputPort* output(Node& node, std::string_view key) {
+    for (const auto& port : node.outputs) {
+      if (key == port->declaration.key) return port.get();
+    }
+    return nullptr;
+  }
+  static InputPort* input(Node& node, std::string_view key) {
+    for (const auto& port : node.inputs) {
+      if (key == port->declaration.key) return port.get();
+    }
+    return nullptr;
+  }
+
+  // Nodes in an order in which every edge points forward.
+  std::vector<Node*> ordered() const {
+    std::vector<Node*> order;
+    std::vector<Node*> left;
+    for (const PlannedNode& planned : result_.nodes) left.push_back(planned.node);
+    while (!left.empty()) {
+      const auto next = std::find_if(left.begin(), left.end(), [&](const Node* node) {
+        return std::none_of(wires_.begin(), wires_.end(), [&](const Wire& wire) {
+          return &wire.to->node == node &&
+                 std::find(left.begin(), left.end(), &wire.from->node) != left.end();
+        });
+      });
+      if (next == left.end()) break;
+      order.push_back(*next);
+      left.erase(next);
+    }
+    return order;
+  }
+
+  void solve() {
+    for (Node* node : ordered()) {
+      if (!solve_inputs(*node) || !solve_outputs(*node)) continue;
+    }
+  }
+
+  std::optional<sluice_port_info> describe(Node& node, uint32_t port) {
+    std::vector<sluice_format> formats;
+    for (const auto& in : node.inputs) {
+      if (in->is_pcm()) formats.push_back(in->format);
+    }
+    auto info = node.describe(port, formats);
+    if (info) {
+      planned(node).port_clocks[port] = clock_name(node.id(), *info);
+      return *info;
+    }
+    const graph::Node* wanted = document_node_[&node];
+    error(wanted ? wanted->at : document_.at, node.id() + ": " + info.error().message);
+    return std::nullopt;
+  }
+
+  static std::span<const sluice_format_offer> offers(const sluice_port_info& info) {
+    return {info.offers, info.offer_count};
+  }
+
+  bool solve_inputs(Node& node) {
+    for (const auto& port : node.inputs) {
+      const auto info = describe(node, port->port_index);
+      if (!info) return false;
+      if (!port->is_pcm()) continue;
+      std::vector<Wire*> feeding;
+      for (Wire& wire : wires_) {
+        if (wire.to == port.get()) feeding.push_back(&wire);
+      }
+      if (feeding.empty()) continue;
+      if (!solve_input(node, *port, *info, feeding)) return false;
+    }
+    return true;
+  }
+
+  bool solve_input(Node& node, InputPort& port, const sluice_port_info& info,
+                   std::vector<Wire*>& feeding) {
+    const bool is_sum = feeding.size() > 1 || feeding.front()->gain_db != 0.0;
+    const sluice_format& first = feeding.front()->from->format;
+    if (!is_sum && accepts(offers(info), first)) {
+      port.format = first;
+      return true;
+    }
+    const auto target = nearest(offers(info), first, false);
+    if (!target) return mismatch(node, port, info, *feeding.front());
+    if (!is_sum || target->sample_format == SLUICE_SAMPLE_F32) {
+      port.format = *target;
+      for (Wire* wire : feeding) {
+        if (!adapt(*wire, *target, info)) return false;
+      }
+      return true;
+    }
+    // A sum is f32: it is made in front of a converter, which then feeds the port alone.
+    sluice_format sum = *target;
+    sum.sample_format = SLUICE_SAMPLE_F32;
+    Node* converter = insert(SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT, node, port, sum, *target);
+    if (!converter) return mismatch(node, port, info, *feeding.front());
+    for (Wire* wire : feeding) {
+      if (!adapt(*wire, sum, info)) return false;
+      wire->to = converter->inputs[0].get();
+    }
+    port.format = *target;
+    wires_.push_back({nullptr, converter->outputs[0].get(), &port, 0.0});
+    return true;
+  }
+
+  bool mismatch(const Node& node, const InputPort& port, const sluice_port_info& info,
+                const Wire& wire) {
+    const graph::Location at = wire.edge ? wire.edge->at : document_.at;
+    error(at, wire.from->node.id() + "." + wire.from->declaration.key + " gives " +
+                  to_text(wire.from->format) + ", " + node.id() + "." + port.declaration.key +
+                  " takes " + to_text(offers(info)) +
+                  "; put a node in between that converts one into the other.");
+    return false;
+  }
+
+  // Brings what comes over `wire` to `target` by adapters, one aspect after the other.
+  bool adapt(Wire& wire, const sluice_format& target, const sluice_port_info& info) {
+    const auto step = [&](uint32_t flag, sluice_format wanted) {
+      if (wanted.sample_format == wire.from->format.sample_format &&
+          wanted.channels == wire.from->format.channels &&
+          wanted.rate_hz == wire.from->format.rate_hz) {
+        return true;
+      }
+      Node* adapter = insert(flag, wire.to->node, *wire.to, wire.from->format, wanted);
+      if (!adapter) return mismatch(wire.to->node, *wire.to, info, wire);
+      wires_extra_.push_back({wire.edge, wire.from, adapter->inputs[0].get(), 0.0});
+      wire.from = adapter->outputs[0].get();
+      return true;
+    };
+    const sluice_format& from = wire.from->format;
+    if (from.channels != target.channels || from.rate_hz != target.rate_hz) {
+      sluice_format wanted = from;
+      wanted.sample_format = SLUICE_SAMPLE_F32;
+      if (!step(SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT, wanted)) return false;
+      wanted.channels = target.channels;
+      if (!step(SLUICE_TYPE_ADAPTS_CHANNELS, wanted)) return false;
+      wanted.rate_hz = target.rate_hz;
+      if (!step(SLUICE_TYPE_ADAPTS_RATE, wanted)) return false;
+    }
+    return step(SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT, target);
+  }
+
+  // Makes an adapter of the kind `flag` in front of `port`; null if nobody offers one or it may not
+  // be inserted.
+  Node* insert(uint32_t flag, const Node& reader, const InputPort& port, const sluice_format& from,
+               const sluice_format& to) {
+    const graph::Node* wanted = document_node_[&reader];
+    if (wanted && wanted->adapt == graph::Adapt::kNever) return nullptr;
+    for (const loader::Type* candidate : registry_.all()) {
+      if (!candidate->has_flag(flag)) continue;
+      auto type = registry_.find(candidate->id());
+      if (!type) continue;
+      std::string id =
+          reader.id() + "." + port.declaration.key + ".adapter" + std::to_string(++adapters_);
+      std::vector<engine::ParameterValue> values;
+      for (const sluice_parameter& declared : (*type)->parameters()) {
+        values.push_back(adapter_value(declared, to));
+      }
+      auto node = result_.engine->add(id, (*type)->data(), std::move(values), seed_of(id));
+      if (!node) continue;
+      add_planned(**node, true);
+      (*node)->inputs[0]->format = from;
+      if (!solve_outputs(**node)) return nullptr;
+      result_.notes.push_back("Inserted a " + std::string((*type)->id()) + " in front of " +
+                              reader.id() + ": " + to_text(from) + " becomes " + to_text(to) + ".");
+      return *node;
+    }
+    return nullptr;
+  }
+
+  static engine::ParameterValue adapter_value(const sluice_parameter& declared,
+                                              const sluice_format& to) {
+    engine::ParameterValue value = default_of(declared);
+    const std::string_view key = declared.key;
+    if (key == "rate_hz") value.number = to.rate_hz;
+    if (key == "channels") value.number = to.channels;
+    if (key == "format") {
+      static constexpr const char* kNames[] = {"", "f32", "s16", "s24", "s32"};
+      value.text = kNames[to.sample_format];
+      for (uint32_t i = 0; i < declared.choice_count; ++i) {
+        if (value.text == declared.choices[i]) value.number = i;
+      }
+    }
+    return value;
+  }
+
+  bool solve_outputs(Node& node) {
+    const sluice_format* first_input = nullptr;
+    for (const auto& in : node.inputs) {
+      if (in->is_pcm() && in->format.rate_hz != 0) {
+        first_input = &in->format;
+        break;
+      }
+    }
+    for (const auto& port : node.outputs) {
+      const auto info = describe(node, port->port_index);
+      if (!info) return false;
+      port->is_live = (info->flags & SLUICE_PORT_LIVE) != 0;
+      if (!port->is_pcm()) continue;
+      const auto format = choose_output(offers(*info), info->flags, first_input, wishes(*port));
+      if (!format) {
+        const graph::Node* wanted = document_node_[&node];
+        error(wanted ? wanted->at : document_.at,
+              node.id() + " cannot make any format of " +
+                  (first_input ? to_text(*first_input) : "nothing") + ".");
+        return false;
+      }
+      port->format = *format;
+    }
+    return true;
+  }
+
+  // What the first reader of an output declares it would take.
+  std::span<const sluice_format_offer> wishes(const OutputPort& port) const {
+    for (const Wire& wire : wires_) {
+      if (wire.from != &port) continue;
+      const sluice_port& declared = wire.to->declaration;
+      return {declared.offers, declared.offer_count};
+    }
+    return {};
+  }
+
+  void join() {
+    std::vector<Wire> all = wires_;
+    all.insert(all.end(), wires_extra_.begin(), wires_extra_.end());
+    ClockMap clocks;
+    for (const PlannedNode& planned : result_.nodes) {
+      for (uint32_t port = 0; port < planned.node->type().port_count; ++port) {
+        clocks.add(*planned.node, port, planned.port_clocks[port]);
+      }
+    }
+    for (const Wire& wire : all) {
+      clocks.join(*wire.from, *wire.to, wire.edge ? wire.edge->options.pace : false,
+                  wire.edge ? wire.edge->options.when_full : std::nullopt);
+    }
+    if (options_.is_offline) clocks.forget();
+    for (size_t i = 0; i < all.size(); ++i) {
+      const Wire& wire = all[i];
+      const uint32_t rate_hz = wire.from->format.rate_hz;
+      engine::EdgeOptions edge;
+      const ClockMap::Policy policy = clocks.policy(i);
+      edge.when_full = policy.when_full;
+      if (!policy.complaint.empty()) {
+        error(wire.edge ? wire.edge->at : document_.at, policy.complaint);
+      }
+      edge.gain_db = wire.gain_db;
+      if (rate_hz != 0) {
+        edge.target_frames = engine::ms_to_frames(policy.target_ms, rate_hz);
+        if (policy.fill_after_ms) {
+          edge.fill_after_frames = engine::ms_to_frames(*policy.fill_after_ms, rate_hz);
+        }
+        if (wire.edge) {
+          edge.buffer_frames =
+              engine::ms_to_frames(wire.edge->options.buffer_ms.value_or(0.0), rate_hz);
+          edge.delay_frames = engine::ms_to_frames(wire.edge->options.delay_ms, rate_hz);
+        }
+      }
+      result_.engine->connect(*wire.from, *wire.to, edge);
+    }
+    for (const std::string& note : clocks.notes()) result_.notes.push_back(note);
+    complete_clocks(clocks);
+  }
+
+  void complete_clocks(const ClockMap& clocks) {
+    for (PlannedNode& planned : result_.nodes) {
+      for (uint32_t port = 0; port < planned.node->type().port_count; ++port) {
+        planned.port_clocks[port] = clocks.clock(*planned.node, port);
+      }
+    }
+  }
+
+  const graph::Document& document_;
+  loader::Registry& registry_;
+  const engine::EngineOptions options_;
+  BuildResult result_;
+  std::vector<graph::Edge> edges_;
+  std::vector<Wire> wires_;
+  std::vector<Wire> wires_extra_;
+  std::map<const Node*, const graph::Node*> document_node_;
+  int adapters_ = 0;
+};
+
+}  // namespace
+
+BuildResult build(const graph::Document& document, loader::Registry& registry,
+                  engine::EngineOptions options) {
+  return Builder(document, registry, options).run();
+}
+
+}  // namespace sluice::session
