@@ -9,9 +9,9 @@
 #include <sluice/describe.hpp>
 #include <utility>
 
-#include "tests/support/allocation_count.hpp"
+#include "host/support/audio_section.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 constexpr size_t kGuardBytes = 256;
@@ -60,6 +60,7 @@ PassiveDriver::PassiveDriver(const std::string& type_id, const std::string& stem
   host_.context = this;
   host_.get_extension = [](const sluice_host*, const char*) -> const void* { return nullptr; };
   host_.fail = [](const sluice_host* host, sluice_result, const char* sentence) {
+    const support::AudioSectionPause pause;
     of(host).sentence_ = sentence;
   };
   host_.log = [](const sluice_host*, uint32_t, const char*) {};
@@ -78,12 +79,13 @@ PassiveDriver::PassiveDriver(const std::string& type_id, const std::string& stem
   host_.slots = [](const sluice_host* host) { return of(host).slots_.data(); };
   host_.now_ns = [](const sluice_host*) -> int64_t { return 0; };
   host_.mark = [](const sluice_host* host, uint32_t, const sluice_mark* mark) {
+    const support::AudioSectionPause pause;
     PassiveDriver& self = of(host);
     if (mark->position < self.produced_ ||
         (!self.marks_.empty() && mark->position < self.marks_.back().position)) {
       self.sentence_ = "it put a mark before frames already written or before an earlier mark";
     }
-    if (self.marks_.size() < self.marks_.capacity()) self.marks_.push_back(*mark);
+    self.marks_.push_back(*mark);
   };
   host_.tell_upstream = [](const sluice_host*, uint32_t, uint32_t) {};
   host_.set_state = [](const sluice_host*, uint32_t, const char*) {};
@@ -189,7 +191,6 @@ std::string PassiveDriver::try_prepare(const sluice_format& input, uint64_t seed
   events_.clear();
   input_marks_.clear();
   marks_.clear();
-  marks_.reserve(1024);
   captures_.clear();
   consumed_ = produced_ = 0;
   last_wanted_ = largest_production_ = 0;
@@ -289,9 +290,10 @@ sluice_status PassiveDriver::call(uint32_t offered, uint32_t room, uint32_t want
   block.outputs = &output;
   block.events = events.data();
 
-  const uint64_t allocations = allocation_count();
-  const sluice_status status = passive_->process(node_, &block);
-  if (allocation_count() != allocations) broken("process allocated");
+  const sluice_status status = [&] {
+    const support::AudioSection audio;
+    return passive_->process(node_, &block);
+  }();
 
   const std::span<const std::byte> in_view(in);
   const std::span<const std::byte> out_view(out);
@@ -407,4 +409,4 @@ double PassiveDriver::gauge(const std::string& key) const {
 
 uint64_t PassiveDriver::counter(const std::string& key) const { return slot(key, SLUICE_COUNTER); }
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -7,10 +7,10 @@
 //   std::vector<float> out = gain.run(sine(1000, -20, 48000, 2), {.frames = 480});
 //
 // The node is offered its input in a copy with guard bytes around it, and room with guard bytes
-// behind it. A node that writes where it must not, counts wrongly, answers an invalid status,
-// allocates in process, or stops making progress with input or its end before it and room behind
-// it, makes run() throw Broken with a sentence. One input port, one output port, PCM. Not thread
-// safe.
+// behind it. A node that writes where it must not, counts wrongly, answers an invalid status, or
+// stops making progress with input or its end before it and room behind it, makes run() throw
+// Broken with a sentence; what rt_guard.hpp forbids in process ends the test. One input port, one
+// output port, PCM. Not thread safe.
 #pragma once
 
 #include <sluice/plugin.h>
@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-namespace sluice::test {
+namespace sluice::tests {
 
 // The node broke the contract of plugin.h, or the test asked for what does not exist.
 struct Broken : std::runtime_error {
@@ -155,4 +155,4 @@ class PassiveDriver {
   bool is_drained_ = false;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

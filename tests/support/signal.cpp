@@ -8,7 +8,7 @@
 #include <numbers>
 #include <random>
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
@@ -225,4 +225,4 @@ size_t delay_frames(std::span<const float> earlier, std::span<const float> later
   return best;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-namespace sluice::test {
+namespace sluice::tests {
 
 // ---- Making ----
 
@@ -65,4 +65,4 @@ std::vector<double> spectrum_db(std::span<const float> channel);
 size_t delay_frames(std::span<const float> earlier, std::span<const float> later,
                     size_t maximum_frames);
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -7,7 +7,7 @@
 #include "tests/support/passive_driver.hpp"
 #include "tests/support/signal.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 using testing::ElementsAre;
@@ -122,4 +122,4 @@ TEST(Channels, Run_anySplit_isTheSameAsOneBlock) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::tests

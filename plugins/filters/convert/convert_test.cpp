@@ -9,7 +9,7 @@
 #include "tests/support/passive_driver.hpp"
 #include "tests/support/signal.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 struct S24 {
@@ -205,4 +205,4 @@ TEST(Convert, Run_everyPairAndAnySplit_isTheSameAsOneBlock) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::tests

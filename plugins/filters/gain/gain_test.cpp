@@ -9,7 +9,7 @@
 #include "tests/support/passive_driver.hpp"
 #include "tests/support/signal.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 constexpr uint32_t kLookAhead = 240;  // 5 ms at 48 kHz
@@ -169,4 +169,4 @@ TEST(Limiter, Run_whileReducing_tellsByHowMuch) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::tests

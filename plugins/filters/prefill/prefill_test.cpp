@@ -6,7 +6,7 @@
 #include "tests/support/passive_driver.hpp"
 #include "tests/support/signal.hpp"
 
-namespace sluice::test {
+namespace sluice::tests {
 namespace {
 
 constexpr size_t kTarget = 4800;  // 100 ms at 48 kHz
@@ -175,4 +175,4 @@ TEST(Prefill, Reset_whilePassing_fillsAgain) {
 }
 
 }  // namespace
-}  // namespace sluice::test
+}  // namespace sluice::tests
