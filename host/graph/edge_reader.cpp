@@ -45,7 +45,8 @@ std::vector<Edge> EdgeReader::read(const RawEdge& raw) {
   std::vector<Stop> stops;
   const std::size_t errors = report_.error_count();
   std::vector<Edge> edges = read_chain(raw, texts, stops);
-  if (doubts_ != nullptr && report_.error_count() != errors) {
+  const bool whole = report_.error_count() == errors && edges.size() + 1 == stops.size();
+  if (doubts_ != nullptr && !whole) {
     for (const Stop& stop : stops) doubts_->nodes.emplace(stop.node);
   }
   return edges;

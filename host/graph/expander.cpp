@@ -16,7 +16,7 @@ constexpr std::size_t kMaximumSecretBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaximumTextBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaximumVariableDepth = 64;
 // Of all variables wherever they are used, so that ten lines that double each other stay harmless.
-constexpr std::size_t kMaximumSplicedBytes = std::size_t{64} << 20;
+constexpr std::size_t kMaximumSplicedBytes = std::size_t{16} << 20;
 
 std::size_t weight(const Value& value) {
   std::size_t bytes = sizeof(Value);
@@ -301,7 +301,7 @@ std::optional<Expanded> Expander::variable(const RawValue& raw, const std::strin
   }
   if (*variable.expanded) spliced_bytes_ += weight((*variable.expanded)->value);
   if (spliced_bytes_ > kMaximumSplicedBytes) {
-    report_.error(raw.at_index(index), "its variables make the graph larger than 64 MiB");
+    report_.error(raw.at_index(index), "its variables make the graph larger than 16 MiB");
     return {};
   }
   return *variable.expanded;
@@ -315,9 +315,9 @@ std::optional<Expanded> Expander::from_environment(const RawValue& raw, const st
     report_.error(raw.at_index(index), "the environment variable " + shown(name) + " is not set");
     return {};
   }
-  if (find_invalid_utf8(*value) != std::string::npos) {
+  if (find_invalid_utf8(*value) != std::string::npos || value->find('\0') != std::string::npos) {
     report_.error(raw.at_index(index),
-                  "the environment variable " + shown(name) + " holds bytes that are not UTF-8");
+                  "the environment variable " + shown(name) + " holds bytes that are not text");
     return {};
   }
   Expanded found;

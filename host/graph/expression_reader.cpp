@@ -62,8 +62,9 @@ RawGraph ExpressionReader::read(const std::shared_ptr<const SourceText>& source)
     edge.form = RawEdge::Form::kStops;
     edge.at = at(chain.front().head.offsets.front());
     const std::string pointer = pointer_to("/edges", std::to_string(graph.edges.size()));
+    bool known = true;
     for (Stage& stage : chain) {
-      find_old_nodes(stage);
+      known = find_old_node(stage) && known;
       if (stage.is_new) add_node(stage, graph);
       RawValue& stop =
           edge.texts.emplace_back(stage.is_new ? RawValue{} : raw_text(stage.head, 0, pointer));
@@ -71,7 +72,8 @@ RawGraph ExpressionReader::read(const std::shared_ptr<const SourceText>& source)
       stop.at = at(stage.head.offsets.front(), pointer);
       stop.literal = true;
     }
-    if (edge.texts.size() > 1) graph.edges.push_back(std::move(edge));
+    graph.lacks_edges = graph.lacks_edges || !known;
+    if (known && edge.texts.size() > 1) graph.edges.push_back(std::move(edge));
   }
   return graph;
 }
@@ -203,8 +205,8 @@ void ExpressionReader::name_unnamed_node(Stage& stage) {
   for (int i = 2; !ids_.emplace(stage.id, false).second; ++i) stage.id = base + std::to_string(i);
 }
 
-void ExpressionReader::find_old_nodes(Stage& stage) {
-  if (!stage.id.empty()) return;
+bool ExpressionReader::find_old_node(Stage& stage) {
+  if (!stage.id.empty()) return true;
   const std::string& text = stage.head.text;
   const std::size_t dot = text.find('.');
   const std::string node = text.substr(0, dot);
@@ -217,12 +219,12 @@ void ExpressionReader::find_old_nodes(Stage& stage) {
                         " does, not where it is used "
                         "again");
     }
-    return;
+    return true;
   }
   // A type that does not exist: the resolver says so, with the nearest one.
   if (dot != std::string::npos && text.find('=') == std::string::npos) {
     name_unnamed_node(stage);
-    return;
+    return true;
   }
   std::vector<std::string_view> names;
   for (const auto& [id, chosen] : ids_) names.push_back(id);
@@ -234,8 +236,7 @@ void ExpressionReader::find_old_nodes(Stage& stage) {
   }
   report_.error(at(stage.head.offsets.front()),
                 shown(text) + " is neither a type nor a node of this expression" + help);
-  name_unnamed_node(stage);
-  stage.is_new = false;
+  return false;
 }
 
 RawValue ExpressionReader::raw_text(const Word& word, std::size_t begin,

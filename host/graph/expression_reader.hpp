@@ -44,7 +44,8 @@ class ExpressionReader {
   bool is_type(std::string_view word) const;
   void name_new_nodes(std::vector<Chain>& chains);
   void name_unnamed_node(Stage& stage);
-  void find_old_nodes(Stage& stage);
+  // False if the stage is neither a type nor a node.
+  bool find_old_node(Stage& stage);
   void add_node(const Stage& stage, RawGraph& graph);
   void add_param(const Word& word, const NodeType* type, RawNode& node);
   RawValue raw_text(const Word& word, std::size_t begin, std::string pointer) const;

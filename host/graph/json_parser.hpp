@@ -23,7 +23,7 @@ class JsonParser {
   using Node = JsonText::Node;
 
   bool readable();
-  bool countable();
+  void reserve();
   // Each reads from at_ on and returns false where reading cannot go on.
   bool blanks(std::uint32_t inside);
   bool value(std::uint32_t parent, std::uint32_t key_begin, std::uint32_t ordinal, int depth);
@@ -50,6 +50,7 @@ class JsonParser {
   Report& report_;
   std::string_view json_;
   std::size_t at_ = 0;
+  int missing_commas_ = 0;
   std::vector<std::uint32_t> keys_;  // where the keys of all open objects begin
 };
 

@@ -64,7 +64,10 @@ Result<ParameterValue> check_integer(const Parameter& parameter, const Value& va
   const double number = value.number();
   if (number != std::trunc(number)) return refuse(parameter, value);
   if (!within(parameter, number)) return out_of_range(parameter, number, "");
-  if (std::abs(number) > static_cast<double>(kMaximumInteger)) {
+  const bool exact = value.is_integer()
+                         ? value.integer() >= -kMaximumInteger && value.integer() <= kMaximumInteger
+                         : std::abs(number) <= static_cast<double>(kMaximumInteger);
+  if (!exact) {
     return Error{ErrorCode::kInvalid, "must be between -2^53 and 2^53"};
   }
   return ParameterValue(static_cast<std::int64_t>(number));

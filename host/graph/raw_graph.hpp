@@ -98,6 +98,8 @@ struct RawGraph {
   std::vector<RawSwitch> switches;
   std::vector<RawProfile> profiles;
   std::vector<std::filesystem::path> included;
+  // Edges are missing because they could not be read; it has been said already.
+  bool lacks_edges = false;
 };
 
 // `json`, which must be of `source`.

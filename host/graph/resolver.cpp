@@ -52,6 +52,7 @@ Document Resolver::resolve(const std::filesystem::path& file, const std::filesys
   document_.folder = folder;
   document_.at = raw_.at;
   document_.included = raw_.included;
+  doubts_.all = raw_.lacks_edges;
   index_nodes();
   choose_profile();
   define_variables();

@@ -8,6 +8,7 @@
 #include "host/graph/route_reader.hpp"
 #include "host/graph/shown.hpp"
 #include "host/graph/typed_value.hpp"
+#include "host/graph/utf8.hpp"
 
 namespace sluice::graph {
 namespace {
@@ -64,6 +65,10 @@ void Resolver::choose_routes() {
     for (const RawMember& route : profile_->routes) choose(route.key, route);
   }
   for (const std::string& text : options_.routes) {
+    if (find_invalid_utf8(text) != std::string::npos || text.find('\0') != std::string::npos) {
+      report_.error({"--route", 1, 1, {}}, "this argument holds bytes that are not text");
+      continue;
+    }
     const std::size_t equals = text.find('=');
     const std::string id = text.substr(0, equals == std::string::npos ? 0 : equals);
     const std::string route = equals == std::string::npos ? text : text.substr(equals + 1);

@@ -132,7 +132,8 @@ Value params_of(const NodeType& type) {
 Value node_schema(const Catalog& catalog) {
   Value properties =
       object({{"type", reference("type")}, {"params", object({{"type", "object"}})}});
-  for (Member& member : option_properties(node_parameters()).members()) {
+  Value options = option_properties(node_parameters());
+  for (Member& member : options.members()) {
     properties.set(member.key, std::move(member.value));
   }
   Value rules = Value::array();
@@ -158,7 +159,8 @@ Value edge_schema() {
   Value properties =
       object({{"from", object({{"type", "string"}, {"description", "NODE or NODE.PORT"}})},
               {"to", object({{"type", "string"}, {"description", "NODE or NODE.PORT"}})}});
-  for (Member& member : option_properties(edge_parameters()).members()) {
+  Value options = option_properties(edge_parameters());
+  for (Member& member : options.members()) {
     properties.set(member.key, std::move(member.value));
   }
   Value chain = object({{"type", "string"},
