@@ -107,9 +107,10 @@ TEST(Catalog, text_is_typed_by_its_parameter) {
 }
 
 TEST(Numbers, are_the_same_in_every_locale) {
-  // The suite runs under a locale with a decimal comma as well; this one test asks for it itself.
+  // The suite runs under a locale with a decimal comma as well; where there is one, this test asks
+  // for it itself.
   const std::string before = std::setlocale(LC_ALL, nullptr);
-  const bool comma = std::setlocale(LC_ALL, "de_DE.UTF-8") != nullptr;
+  std::setlocale(LC_ALL, "de_DE.UTF-8");
   EXPECT_EQ(graph::number_text(-6.5), "-6.5");
   EXPECT_EQ(graph::number_text(1e-9), "1e-09");
   EXPECT_EQ(graph::number_text(100000), "100000");
@@ -120,7 +121,6 @@ TEST(Numbers, are_the_same_in_every_locale) {
           .front();
   EXPECT_THAT(said, testing::HasSubstr("; 20.5 is outside"));
   std::setlocale(LC_ALL, before.c_str());
-  if (!comma) GTEST_SKIP() << "there is no locale de_DE.UTF-8";
 }
 
 TEST(NearestName, edits_and_swaps_of_neighbours_count_one) {
