@@ -136,7 +136,8 @@ bool EdgeReader::stop(const RawValue& raw, std::string_view text, std::size_t be
     }
   }
   if (!nodes_.contains(stop.node)) {
-    std::string help = did_you_mean(stop.node, nodes_.ids());
+    std::string help;
+    if (report_.wants_suggestions()) help = did_you_mean(stop.node, nodes_.ids());
     if (help.empty()) help = "; add it to \"nodes\"";
     if (doubts_ != nullptr) doubts_->all = true;
     report_.error(stop.at, "there is no node " + shown(stop.node) + help);

@@ -274,7 +274,8 @@ std::optional<Expanded> Expander::variable(const RawValue& raw, const std::strin
   }
   const auto found = variables_.find(name);
   if (found == variables_.end()) {
-    std::string help = did_you_mean(name, {names_.begin(), names_.end()});
+    std::string help;
+    if (report_.wants_suggestions()) help = did_you_mean(name, {names_.begin(), names_.end()});
     if (help.empty()) help = "; define it in \"vars\" or with --var";
     report_.error(raw.at_index(index), "there is no variable " + shown(name) + help);
     return {};

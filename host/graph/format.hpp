@@ -1,9 +1,9 @@
 // The canonical layout of a graph file (`sluice fmt`). [any]
 //
 // Two spaces a level; what fits in 100 columns stays on one line, but the graph itself, its nodes,
-// switches and profiles always have one member a line, and so do two or more edges. Comments, order
-// and the spelling of every text and number stay; of blank lines at most one. LF, no byte order
-// mark, a line end at the end.
+// routes, switches and profiles always have one member a line, and so do two or more edges.
+// Comments, order and the spelling of every text and number stay; of blank lines at most one. LF,
+// no byte order mark, a line end at the end.
 #pragma once
 
 #include <string>

@@ -16,6 +16,8 @@ class Report {
 
   bool has_errors() const { return error_count_ > 0; }
   std::size_t error_count() const { return error_count_; }
+  // Looking for what was meant costs time; behind this many errors nobody reads on.
+  bool wants_suggestions() const { return error_count_ < 100; }
 
   // Everything in order of files (as they were first seen), then lines and columns; the same
   // complaint about the same place once. Leaves the report empty.

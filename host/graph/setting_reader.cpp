@@ -16,7 +16,9 @@ const Parameter* SettingReader::find(const SettingKey& key, std::string& node) {
   const std::size_t dot = key.text.find('.');
   node = key.text.substr(0, dot);
   if (!nodes_.contains(node)) {
-    report_.error(at(0), "there is no node " + shown(node) + did_you_mean(node, nodes_.ids()));
+    std::string help;
+    if (report_.wants_suggestions()) help = did_you_mean(node, nodes_.ids());
+    report_.error(at(0), "there is no node " + shown(node) + help);
     return nullptr;
   }
   if (dot == std::string::npos) {
