@@ -1,59 +1,86 @@
-// The mean square of the newest frames, to the bit the same however a stream is cut into blocks.
+// The power of audio over a sliding window, in steps of about one millisecond.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
-// Squares are summed as integers, so that what goes in comes out again exactly and nothing is left
-// of a loud passage in the silence behind it. reset [control], the rest [audio].
+namespace gate {
+
+// Mean square over all channels of the last window. It moves on in steps of a millisecond, counted
+// from the first frame, so the result does not depend on how the audio is cut into blocks. The sum
+// is fixed point and does not drift; powers above 16 (+12 dB) and NaN count as 16.
 class LevelWindow {
  public:
-  // Over `frames` (1 and more) frames of `channels` channels; silent to begin with.
-  void reset(uint32_t frames, uint32_t channels) {
+  // [control]
+  void prepare(uint32_t channels, uint32_t rate_hz, double window_ms) {
     channels_ = channels;
-    squares_.assign(frames, 0);
-    clear();
+    step_frames_ = std::max(1u, rate_hz / 1000);
+    const double steps = std::round(window_ms * rate_hz / 1000.0 / step_frames_);
+    steps_.resize(std::max<size_t>(1, static_cast<size_t>(steps)));
+    reset();
   }
-  void clear() {
-    std::fill(squares_.begin(), squares_.end(), 0);
-    at_ = 0;
+  // [audio]
+  void reset() noexcept {
+    std::fill(steps_.begin(), steps_.end(), 0);
+    std::fill(std::begin(lanes_), std::end(lanes_), 0.0f);
     sum_ = 0;
+    at_ = 0;
+    sample_ = 0;
+    left_ = step_frames_;
   }
-
-  // Takes one frame in and returns the sum over the window, to be compared with sum_at().
-  uint64_t add(const float* frame) {
-    float square = 0.0F;
-    for (uint32_t c = 0; c < channels_; ++c) square += frame[c] * frame[c];
-    // A NaN counts as silence; +18 dB on every channel is the loudest that is told apart.
-    const float limited =
-        square > 0.0F ? std::min(square, kLoudest * static_cast<float>(channels_)) : 0.0F;
-    const auto whole = static_cast<uint64_t>(limited * kScale);
-    sum_ += whole - squares_[at_];
-    squares_[at_] = whole;
-    if (++at_ == squares_.size()) at_ = 0;
-    return sum_;
+  uint32_t step_frames() const { return step_frames_; }
+  // Frames until the next step is complete.
+  uint32_t frames_left() const { return left_; }
+  // Takes at most frames_left() frames; true when they complete a step. [audio]
+  bool add(const float* samples, uint32_t frames) noexcept {
+    const size_t count = size_t{frames} * channels_;
+    size_t i = 0;
+    // Eight sums side by side: each sample goes to that of its place within the step.
+    for (; i < count && sample_ % kLanes != 0; ++i) add(sample_++ % kLanes, samples[i]);
+    for (; i + kLanes <= count; i += kLanes, sample_ += kLanes) {
+      for (size_t lane = 0; lane < kLanes; ++lane) add(lane, samples[i + lane]);
+    }
+    for (; i < count; ++i) add(sample_++ % kLanes, samples[i]);
+    left_ -= frames;
+    if (left_ != 0) return false;
+    finish_step();
+    return true;
   }
-
-  // The sum that a level in dB of full scale (RMS) gives.
-  uint64_t sum_at(double level_db) const {
-    const double mean_square = std::pow(10.0, level_db / 10.0);
-    return static_cast<uint64_t>(std::llround(mean_square * static_cast<double>(kScale) *
-                                              channels_ * static_cast<double>(squares_.size())));
-  }
-  // The level now; -infinity for silence.
-  double level_db() const {
-    return 10.0 * std::log10(static_cast<double>(sum_) / (static_cast<double>(kScale) * channels_ *
-                                                          static_cast<double>(squares_.size())));
+  // [audio]
+  double power() const noexcept {
+    return static_cast<double>(sum_) / (kScale * static_cast<double>(steps_.size()));
   }
 
  private:
-  static constexpr float kScale = 0x1p38F;  // -114 dB is one step of a single frame
-  static constexpr float kLoudest = 0x1p6F;
+  static constexpr size_t kLanes = 8;
+  static constexpr double kScale = 0x1p44;
+
+  void add(size_t lane, float sample) noexcept { lanes_[lane] += sample * sample; }
+  void finish_step() noexcept {
+    double total = 0.0;
+    for (float& lane : lanes_) {
+      total += double{lane};
+      lane = 0.0f;
+    }
+    const double mean = total / (static_cast<double>(step_frames_) * channels_);
+    const auto power = static_cast<uint64_t>((mean < 16.0 ? mean : 16.0) * kScale);
+    sum_ += power - steps_[at_];
+    steps_[at_] = power;
+    if (++at_ == steps_.size()) at_ = 0;
+    left_ = step_frames_;
+    sample_ = 0;
+  }
 
   uint32_t channels_ = 1;
-  std::vector<uint64_t> squares_;
+  uint32_t step_frames_ = 1, left_ = 1;
+  size_t sample_ = 0;  // within the step
+  float lanes_[kLanes] = {};
+  std::vector<uint64_t> steps_;  // their powers, circular
   size_t at_ = 0;
   uint64_t sum_ = 0;
 };
+
+}  // namespace gate
