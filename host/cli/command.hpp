@@ -24,6 +24,7 @@ struct Command {
 std::span<const Command> commands();
 
 int run_check(const Arguments& arguments);
+int run_draw(const Arguments& arguments);
 int run_fmt(const Arguments& arguments);
 int run_new_graph(const Arguments& arguments);
 int run_plugins(const Arguments& arguments);

@@ -1,40 +1,22 @@
 #include "host/cli/live_line.hpp"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
+#include "host/cli/terminal.hpp"
 #include "host/session/statistics.hpp"
 
 namespace sluice::cli {
 namespace {
 
 constexpr int64_t kPlainIntervalS = 2;  // between lines where they cannot be redrawn
-
-bool has_unicode() {
-  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* value = std::getenv(name);
-    if (!value || !*value) continue;
-    const std::string_view text = value;
-    return text.find("UTF-8") != std::string_view::npos ||
-           text.find("utf8") != std::string_view::npos;
-  }
-  return false;
-}
-
-size_t terminal_columns() {
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col != 0) return size.ws_col;
-  return 100;
-}
 
 // Characters, not bytes, of valid UTF-8.
 size_t length_of(std::string_view text) {

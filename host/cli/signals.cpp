@@ -22,7 +22,9 @@ void watch_signals() {
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  // A broken pipe and a file that may not grow are errors of the calls that meet them.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 bool is_interrupted() { return is_asked.load(); }

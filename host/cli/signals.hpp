@@ -3,7 +3,7 @@
 
 namespace sluice::cli {
 
-// Installs the handlers, and ignores SIGPIPE.
+// Installs the handlers, and ignores SIGPIPE and SIGXFSZ.
 void watch_signals();
 // Whether an end was asked for.
 bool is_interrupted();

@@ -1,0 +1,13 @@
+// What the terminal can show. [control]
+#pragma once
+
+#include <cstddef>
+
+namespace sluice::cli {
+
+// Whether the locale of the environment has UTF-8.
+bool has_unicode();
+// Width of the terminal behind stderr; 100 if it does not say.
+std::size_t terminal_columns();
+
+}  // namespace sluice::cli
