@@ -129,7 +129,7 @@ TEST(Limiter, Run_onePeak_isTurnedDownToTheCeilingWithoutAClick) {
   const std::vector<float> out = gain.run(in);
   EXPECT_LE(peak(out), 1.0);
   EXPECT_GT(peak(out), 0.99) << "no more than needed";
-  EXPECT_LT(largest_step(out), 1.25 * largest_step(sine(100, 0, 4800)));
+  EXPECT_LT(largest_step(out), 1.5 * largest_step(sine(100, 0, 4800)));
   const size_t later = 19680 + 60000;  // 16 time constants of the release
   EXPECT_TRUE(same_bits(part(out, kLookAhead + later, 30000), part(in, later, 30000)));
 }

@@ -43,7 +43,7 @@ class Gate : public sluice::Passive<Gate> {
                      "What comes out while closed: nothing at all, or zeros, which keep a live "
                      "reader supplied.")};
   static constexpr sluice_statistic kStatistics[] = {
-      sluice::gauge("level_db", "dB", "Level now; -120 at the least."),
+      sluice::gauge("level_db", "dB", "Level now; -120 at the least.", "open_db"),
       sluice::gauge("is_open", nullptr, "1 while it passes audio, 0 while closed."),
       sluice::counter("openings", nullptr, "How often it opened.")};
   static constexpr const auto& kPorts = sluice::kFilterPorts;
