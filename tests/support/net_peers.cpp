@@ -113,4 +113,4 @@ int64_t ReceivingPeer::wake_ns() {
   return wake_ns;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -98,4 +98,4 @@ class ReceivingPeer final : public Participant {
   std::vector<Session> sessions_;
 };
 
-}  // namespace sluice::test
+}  // namespace sluice::tests

@@ -1,5 +1,5 @@
-// Watches audio calls: whoever allocates, frees, locks, waits, opens, reads, writes or prints inside
-// a support::AudioSection ends the test with the name of the function and a backtrace.
+// Watches audio calls: whoever allocates, frees, locks, waits, opens, reads, writes or prints
+// inside a support::AudioSection ends the test with the name of the function and a backtrace.
 //
 // The functions are replaced in the test program itself, so that code in loaded plugins and in
 // shared libraries (libstdc++ among them) is seen too. What the C library does inside of itself is

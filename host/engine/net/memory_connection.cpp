@@ -310,8 +310,8 @@ bool MemoryConnection::is_over() const {
     return !side.is_open && (side.error || (side.finish_sent && side.arriving.empty()));
   };
   if (request_arrival_ns_ != SLUICE_FOREVER) return false;
-  return (done(sides_[kClient]) && done(sides_[kServer])) ||
-         withdrawn_ || (outcome_ && !sides_[kClient].is_open);
+  return (done(sides_[kClient]) && done(sides_[kServer])) || withdrawn_ ||
+         (outcome_ && !sides_[kClient].is_open);
 }
 
 void MemoryConnection::reset(int64_t now_ns) {

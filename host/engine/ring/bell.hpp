@@ -81,9 +81,7 @@ class alignas(64) Bell {
   }
 
   // Whether somebody has said so; after a full fence the answer can be relied upon. [any]
-  bool is_waiting() const noexcept {
-    return waiting_.load(std::memory_order_relaxed) != kAwake;
-  }
+  bool is_waiting() const noexcept { return waiting_.load(std::memory_order_relaxed) != kAwake; }
 
   // Ends the wait under way or the one being prepared, whatever was published. [any]
   void ring() noexcept {

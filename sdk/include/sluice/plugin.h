@@ -341,8 +341,8 @@ typedef struct sluice_input {
   uint32_t consumed; /* set by the node: 0..frames */
   uint32_t wanted; /* set by the node with NEED_INPUT: call again with at least this many; 0: any */
   uint32_t mark_count;
-  uint64_t position;        /* of the first frame */
-  int64_t capture_ns;       /* of the first frame, or SLUICE_NO_TIME */
+  uint64_t position;  /* of the first frame */
+  int64_t capture_ns; /* of the first frame, or SLUICE_NO_TIME */
   /* In order, up to the end of the span. What lies at or before position + consumed counts as seen
    * after the call; the rest is offered again. */
   const sluice_mark* marks;
