@@ -18,7 +18,9 @@ struct SinkTcpDeclaration {
       "+-50 %; a session of 10 s starts over from the shortest. A peer that takes nothing for "
       "write_timeout_ms is given up. Meanwhile the newest audio is kept and the older thrown away "
       "at its rate (see when_disconnected). At the end of the input all of it is sent, then the "
-      "connection is closed and the peer is given 2 s beyond its lead to close too."};
+      "connection is closed and the peer is given 2 s beyond its lead to close too. "
+      "After deep_sleep_ms of silence (as a gate in front says) it closes the connection and "
+      "sleeps; the first sound wakes it at once."};
   enum Parameter : uint32_t {
     kHost,
     kPort,
@@ -27,6 +29,7 @@ struct SinkTcpDeclaration {
     kBurstMs,
     kSpinUs,
     kWhenDisconnected,
+    kDeepSleepMs,
     kConnectTimeoutMs,
     kWriteTimeoutMs,
     kNoDelay,
@@ -49,6 +52,9 @@ struct SinkTcpDeclaration {
       choice("when_disconnected", kDisconnectedPolicies, 0,
              "drop: while no server takes it, audio ages out at its rate and the newest is "
              "kept. hold: it waits, and with it everything in front."),
+      number("deep_sleep_ms", "ms", 0, 86'400'000, 0,
+             "Closes the connection after so much silence; 0: never. What wakes it is heard from "
+             "its start if the gate's lookback_ms covers the time to connect."),
       integer("connect_timeout_ms", "ms", 100, 120000, 10000,
               "For one attempt to connect, looking up the name included."),
       integer("write_timeout_ms", "ms", 100, 120000, 5000,
@@ -75,6 +81,7 @@ struct SinkTcpDeclaration {
     kStalls,
     kConnections,
     kFailedConnections,
+    kSleeps,
     kLatenessP50,
     kLatenessP99,
     kWriteTime,
@@ -97,6 +104,7 @@ struct SinkTcpDeclaration {
               "How often this node was later than burst_ms and delayed its schedule."),
       counter("connections", nullptr, "Connections made."),
       counter("failed_connections", nullptr, "Attempts to connect that failed."),
+      counter("sleeps", nullptr, "How often it closed the connection for silence."),
       gauge("lateness_p50_us", "us", "Half of the last 1000 chunks left at most so late."),
       gauge("lateness_p99_us", "us", "99 % of the last 1000 chunks left at most so late."),
       gauge("write_us", "us", "Mean time in send, last 100 chunks."),

@@ -19,6 +19,8 @@ constexpr uint32_t kIn = 0;
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kLookNs = 250'000'000;   // at the peer and at the statistics
 constexpr int64_t kMarginNs = 50'000'000;  // kept beyond the lead while nobody takes it
+constexpr int64_t kNotReadingNs = 1'000'000'000;
+constexpr uint32_t kNeverFrames = UINT32_MAX;  // an amount no input has: only its end is waited for
 constexpr int64_t kFarewellNs = 2'000'000'000;
 constexpr size_t kQuantileChunks = 1000;
 constexpr size_t kWriteMeanChunks = 100;
@@ -46,6 +48,7 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
     back_off_.emplace(setup.seed());
     host_name_ = std::string(text(kHost));
     port_ = static_cast<uint16_t>(integer(kPort));
+    deep_sleep_ns_ = static_cast<int64_t>(number(kDeepSleepMs) * kNsPerMs);
     holds_ = choice(kWhenDisconnected) == 1;
     spin_ns_ = setup.is_offline() ? 0 : int64_t{integer(kSpinUs)} * 1000;
     write_timeout_ns_ = int64_t{integer(kWriteTimeoutMs)} * kNsPerMs;
@@ -78,7 +81,8 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
         step = play();
         end_session(step);
       }
-      if (step != Step::kLost) return;
+      if (step == Step::kAsleep) step = sleep_through_silence();
+      if (step != Step::kLost && step != Step::kGoOn) return;
     }
   }
 
@@ -87,6 +91,7 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
     kGoOn,
     kStopped,  // by the host
     kEnded,    // all input has been sent
+    kAsleep,   // the input has been silent for so long
     kLost      // the connection
   };
 
@@ -133,14 +138,15 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
     retry_ns_ = now_ns() + back_off_->next_ns();
   }
 
-  // Audio that nobody takes goes on aging at its rate: what is more than the lead and a margin
-  // overdue is thrown away, oldest first.
+  // Audio that nobody takes goes on aging at its rate: of what is there, the lead and a margin are
+  // kept, and of the rest what is overdue is thrown away, oldest first.
   void age_out() {
     if (holds_) return;
     const uint64_t due = pacer_->due_frames(now_ns());
     const uint64_t kept = uint64_t{lead_} + margin_;
     if (due <= kept) return;
-    const uint64_t dropped = std::min(due - kept, available(kIn));
+    const uint64_t there = available(kIn);
+    const uint64_t dropped = there > kept ? std::min(due - kept, there - kept) : 0;
     if (dropped > 0) discard(kIn, dropped, "nobody took it");
     add(kFramesDropped, dropped);
     pacer_->pass(due - kept);
@@ -156,6 +162,51 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
     return span.frames == 0 && (span.flags & SLUICE_INPUT_ENDED);
   }
 
+  // ---- Silence ----
+
+  // Follows the silence of the input up to the newest mark, ahead of what has been read.
+  void read_marks() {
+    sluice_mark mark{};
+    while (next_mark(kIn, UINT64_MAX, mark)) {
+      if (mark.kind == SLUICE_MARK_SILENCE_BEGINS && silent_since_ns_ == SLUICE_NO_TIME) {
+        silent_since_ns_ = now_ns();
+      } else if (mark.kind == SLUICE_MARK_SILENCE_ENDS) {
+        silent_since_ns_ = SLUICE_NO_TIME;
+      }
+    }
+  }
+
+  // When it will have been silent for long enough to sleep.
+  int64_t bedtime_ns() const {
+    if (deep_sleep_ns_ == 0 || silent_since_ns_ == SLUICE_NO_TIME) return SLUICE_FOREVER;
+    return silent_since_ns_ + deep_sleep_ns_;
+  }
+
+  Step sleep_through_silence() {
+    add(kSleeps);
+    set_state(SLUICE_STATE_ASLEEP, "Asleep, until there is something to hear.");
+    tell_upstream(kIn, SLUICE_UPSTREAM_ASLEEP);
+    while (silent_since_ns_ != SLUICE_NO_TIME) {
+      std::array items{on_marks(kIn), on_input(kIn, kNeverFrames)};
+      const sluice_result result = wait(items, next_ageing_ns());
+      if (result == SLUICE_ERROR_STOPPED) return Step::kStopped;
+      age_out();
+      if (is_input_over()) return Step::kEnded;
+      if (items[1].ready) discard_rest();
+      read_marks();
+    }
+    tell_upstream(kIn, SLUICE_UPSTREAM_AWAKE);
+    retry_ns_ = now_ns();
+    return Step::kGoOn;
+  }
+
+  // The input has ended while asleep: what is left is silence.
+  void discard_rest() {
+    const uint64_t rest = available(kIn);
+    discard(kIn, rest, "silence at the end");
+    add(kFramesDropped, rest);
+  }
+
   // ---- A session ----
 
   void begin_session() {
@@ -164,6 +215,7 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
     session_start_ns_ = next_look_ns_ = now_ns();
     tail_bytes_ = 0;
     blocked_since_ns_ = SLUICE_NO_TIME;
+    reading_ = {};
     add(kConnections);
     set(kConnected, 1);
     bitrate_.start(session_start_ns_, bytes_);
@@ -174,7 +226,7 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
   void end_session(Step step) {
     if (step == Step::kEnded) {
       bid_farewell();
-    } else if (step == Step::kStopped) {
+    } else if (step == Step::kStopped || step == Step::kAsleep) {
       stream_.finish();
     }
     const int64_t now = now_ns();
@@ -217,15 +269,17 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
     for (uint32_t frames : {1u, wanted}) {
       const int64_t deadline_ns =
           frames == 1 ? SLUICE_FOREVER : now_ns() + sluice::ns_of_frames(wanted, rate_hz_);
-      for (;;) {
-        std::array items{on_input(kIn, frames), on_stream(stream_.get(), SLUICE_NET_READ)};
-        const sluice_result result = wait(items, deadline_ns);
+      for (bool is_waiting = true; is_waiting;) {
+        std::array items{on_input(kIn, frames), on_stream(stream_.get(), SLUICE_NET_READ),
+                         on_marks(kIn)};
+        const sluice_result result = wait(items, std::min(deadline_ns, bedtime_ns()));
         if (result == SLUICE_ERROR_STOPPED) return Step::kStopped;
-        if (result == SLUICE_OK && items[1].ready && !items[0].ready) {
+        read_marks();
+        if (now_ns() >= bedtime_ns()) return Step::kAsleep;
+        is_waiting = result == SLUICE_OK && !items[0].ready;
+        if (items[1].ready) {
           if (const Step step = listen_to_peer(); step != Step::kGoOn) return step;
-          continue;
         }
-        break;
       }
     }
     pacer_->start(now_ns());
@@ -323,11 +377,12 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
     if (blocked_since_ns_ == SLUICE_NO_TIME) blocked_since_ns_ = now;
     const int64_t give_up_ns = blocked_since_ns_ + write_timeout_ns_;
     for (;;) {
-      const sluice_result result =
-          wait(on_stream(stream_.get(), SLUICE_NET_WRITE), std::min(give_up_ns, next_ageing_ns()));
+      const sluice_result result = wait(on_stream(stream_.get(), SLUICE_NET_WRITE),
+                                        std::min({give_up_ns, next_ageing_ns(), next_look_ns_}));
       if (result == SLUICE_ERROR_STOPPED) return Step::kStopped;
       age_out();
       if (result == SLUICE_OK) break;
+      if (const Step step = look_around(); step != Step::kGoOn) return step;
       if (now_ns() >= give_up_ns) {
         return lose(peer_ + " has taken nothing for " +
                     std::to_string(write_timeout_ns_ / kNsPerMs) +
@@ -344,8 +399,28 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
     const int64_t now = now_ns();
     if (now < next_look_ns_) return Step::kGoOn;
     next_look_ns_ = now + kLookNs;
-    publish(now);
+    const sluice_stream_info info = stream_.info();
+    publish(info, now);
+    watch_reading(info, now);
+    read_marks();
+    if (now >= bedtime_ns()) return Step::kAsleep;
     return listen_to_peer();
+  }
+
+  // A peer whose program does not read still acknowledges, but the end of its receive window stands
+  // still.
+  void watch_reading(const sluice_stream_info& info, int64_t now) {
+    const uint64_t window_end = info.acknowledged_bytes + info.peer_window_bytes;
+    if (window_end != reading_.window_end || info.unsent_bytes == 0) {
+      if (reading_.is_named) set_state(SLUICE_STATE_RUNNING, "Connected to " + peer_ + ".");
+      reading_ = {window_end, now, false};
+    } else if (now - reading_.since_ns >= kNotReadingNs && !reading_.is_named) {
+      reading_.is_named = true;
+      set_state(SLUICE_STATE_DEGRADED,
+                peer_ +
+                    " accepts audio and does not read it: its program hangs, or it serves "
+                    "another sender first.");
+    }
   }
 
   // A server that takes audio has nothing to say; if it does, somebody should know.
@@ -365,8 +440,7 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
     return Step::kGoOn;
   }
 
-  void publish(int64_t now) {
-    const sluice_stream_info info = stream_.info();
+  void publish(const sluice_stream_info& info, int64_t now) {
     const double unsent_frames =
         static_cast<double>(info.unsent_bytes) / static_cast<double>(frame_bytes_);
     set(kUptime, static_cast<double>(now - session_start_ns_) / 1e9);
@@ -400,10 +474,11 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
   uint32_t rate_hz_ = 0, frame_bytes_ = 0;
   uint32_t chunk_ = 0, lead_ = 0, margin_ = 0;
   bool holds_ = false;
-  int64_t spin_ns_ = 0, write_timeout_ns_ = 0;
+  int64_t spin_ns_ = 0, write_timeout_ns_ = 0, deep_sleep_ns_ = 0;
   std::optional<sluice::Pacer> pacer_;
   std::optional<sluice::BackOff> back_off_;
   int64_t retry_ns_ = 0;
+  int64_t silent_since_ns_ = SLUICE_NO_TIME;
 
   sluice::Stream stream_;
   std::string peer_;
@@ -411,6 +486,11 @@ class SinkTcp : public sluice::Threaded<SinkTcp>, public sluice::SinkTcpDeclarat
   int64_t due_ns_ = 0;  // of the chunk that goes out next
   int64_t blocked_since_ns_ = SLUICE_NO_TIME;
   uint64_t bytes_ = 0;
+  struct {
+    uint64_t window_end = 0;
+    int64_t since_ns = 0;  // neither moved nor empty
+    bool is_named = false;
+  } reading_;
   std::array<std::byte, size_t{SLUICE_MAX_CHANNELS} * 4> tail_{};  // rest of a frame
   size_t tail_bytes_ = 0;
 

@@ -156,7 +156,7 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
     if (wait(std::span(items).first(count), deadline_ns) == SLUICE_ERROR_STOPPED) return false;
 
     if (listener_) {
-      accept_newest();
+      if (items[0].ready) accept_newest();
     } else if (!sender_) {
       if (now_ns() >= retry_ns_) begin_connecting();
       return true;
