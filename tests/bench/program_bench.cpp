@@ -1,0 +1,338 @@
+// The whole program against ffmpeg and GStreamer: rendering, the first byte on the socket, and what
+// a running TCP graph costs. The peers are looked for on the PATH; a row without its peer says so.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/bench/paired.hpp"
+
+extern char** environ;
+
+namespace sluice::bench {
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::filesystem::path bin_folder() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path();
+}
+
+bool is_on_path(const std::string& program) {
+  const char* path = std::getenv("PATH");
+  std::string folders = path ? path : "";
+  for (size_t at = 0; at <= folders.size();) {
+    const size_t end = std::min(folders.find(':', at), folders.size());
+    if (access((folders.substr(at, end - at) + "/" + program).c_str(), X_OK) == 0) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+// A program under way; its output goes nowhere.
+class Process {
+ public:
+  explicit Process(const Words& words) {
+    std::vector<char*> arguments;
+    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    for (const int descriptor : {0, 1, 2}) {
+      posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0);
+    }
+    if (posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ) != 0) {
+      std::fprintf(stderr, "cannot start %s\n", arguments[0]);
+      std::exit(1);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  ~Process() {
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      end();
+    }
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  // Proportional set size in KiB, now.
+  double pss_kib() const {
+    std::ifstream rollup("/proc/" + std::to_string(pid_) + "/smaps_rollup");
+    for (std::string line; std::getline(rollup, line);) {
+      if (line.starts_with("Pss:")) return std::atof(line.c_str() + 4);
+    }
+    return 0.0;
+  }
+  void interrupt() const { kill(pid_, SIGINT); }
+  // Waits for the end and returns the CPU seconds used.
+  double end() {
+    int status = 0;
+    rusage usage{};
+    wait4(pid_, &status, 0, &usage);
+    pid_ = -1;
+    has_failed_ = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    const auto seconds = [](const timeval& time) {
+      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  }
+  bool has_failed() const { return has_failed_; }
+
+ private:
+  pid_t pid_ = -1;
+  bool has_failed_ = false;
+};
+
+double wall_ms(const Words& words) {
+  bool has_failed = false;
+  const double ns = elapsed_ns([&] {
+    Process process(words);
+    process.end();
+    has_failed = process.has_failed();
+  });
+  if (has_failed) std::fprintf(stderr, "%s failed\n", words[0].c_str());
+  return ns / 1e6;
+}
+
+// Takes whatever comes and forgets it, on a thread of its own.
+class Drain {
+ public:
+  Drain() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    listen(listener_, 1);
+    socklen_t size = sizeof address;
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { run(); });
+  }
+  ~Drain() {
+    thread_.join();
+    close(listener_);
+  }
+  Drain(const Drain&) = delete;
+  Drain& operator=(const Drain&) = delete;
+
+  std::string port() const { return std::to_string(port_); }
+  // When the first byte came; only after the sender has gone.
+  std::chrono::steady_clock::time_point first_byte() {
+    if (thread_.joinable()) thread_.join();
+    thread_ = std::thread([] {});
+    return first_byte_;
+  }
+
+ private:
+  void run() {
+    const int stream = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    std::array<char, 65536> bytes;
+    bool is_first = true;
+    while (read(stream, bytes.data(), bytes.size()) > 0) {
+      if (is_first) first_byte_ = std::chrono::steady_clock::now();
+      is_first = false;
+    }
+    close(stream);
+  }
+
+  int listener_;
+  uint16_t port_ = 0;
+  std::thread thread_;
+  std::chrono::steady_clock::time_point first_byte_;
+};
+
+// A float WAV of noise-like content, so that no side can take a short cut.
+void make_wav(const std::filesystem::path& path, uint32_t seconds) {
+  const uint32_t frames = seconds * 48000;
+  const uint32_t bytes = frames * 8;
+  std::ofstream file(path, std::ios::binary);
+  const auto number = [&](uint32_t value, int size) {
+    file.write(reinterpret_cast<const char*>(&value), size);
+  };
+  file << "RIFF";
+  number(36 + bytes, 4);
+  file << "WAVEfmt ";
+  number(16, 4);
+  number(3, 2);
+  number(2, 2);
+  number(48000, 4);
+  number(48000 * 8, 4);
+  number(8, 2);
+  number(32, 2);
+  file << "data";
+  number(bytes, 4);
+  std::vector<float> block(2 * 48000);
+  uint32_t state = 1;
+  for (uint32_t second = 0; second < seconds; ++second) {
+    for (float& sample : block) {
+      state = state * 1664525u + 1013904223u;
+      sample = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-33F;
+    }
+    file.write(reinterpret_cast<const char*>(block.data()),
+               static_cast<std::streamsize>(block.size() * sizeof(float)));
+  }
+}
+
+struct Peer {
+  const char* name;
+  Words words;
+};
+
+void bench_render(Table& table, const std::string& sluice, const std::filesystem::path& folder) {
+  const std::string in = folder / "in.wav";
+  const std::string out = folder / "out.wav";
+  const std::string peer_out = folder / "peer.wav";
+  const Words ours = {sluice, "render", "-q", "-e",
+                      "source.wav path=" + in +
+                          " -> filter.gain gain_db=-6 -> filter.convert format=s16 -> sink.wav "
+                          "path=" +
+                          out};
+  const std::vector<Peer> peers = {
+      {"ffmpeg",
+       {"ffmpeg", "-nostdin", "-v", "error", "-y", "-i", in, "-af", "volume=-6dB", "-c:a",
+        "pcm_s16le", peer_out}},
+      {"gst-launch-1.0",
+       {"gst-launch-1.0", "-q", "filesrc", "location=" + in, "!", "wavparse", "!", "volume",
+        "volume=0.501187", "!", "audioconvert", "!", "audio/x-raw,format=S16LE", "!", "wavenc", "!",
+        "filesink", "location=" + peer_out}}};
+  for (const Peer& peer : peers) {
+    if (!is_on_path(peer.name)) {
+      std::printf("%s is not on the PATH: no row\n", peer.name);
+      continue;
+    }
+    const Paired paired = run_paired(
+        7, [&] { return wall_ms(ours); }, [&] { return wall_ms(peer.words); });
+    table.row_at_most(std::string("render 10 min f32 to s16, against ") + peer.name, paired, "ms",
+                      0.5);
+  }
+}
+
+void bench_first_byte(Table& table, const std::string& sluice, const std::string& wav) {
+  const auto once = [&] {
+    Drain drain;
+    const auto begin = std::chrono::steady_clock::now();
+    {
+      Process process({sluice, "run", "-q", "--for", "0.3", "-e",
+                       "source.wav path=" + wav +
+                           " -> filter.gate -> filter.convert format=s16 -> sink.tcp "
+                           "host=127.0.0.1 port=" +
+                           drain.port()});
+      process.end();
+    }
+    return std::chrono::duration<double, std::milli>(drain.first_byte() - begin).count();
+  };
+  std::vector<double> all;
+  for (int i = 0; i < 15; ++i) all.push_back(once());
+  Paired paired;
+  paired.ours = median(all);
+  table.row("start to first byte on the socket, without prefill", paired, "ms", "<= 50 ms",
+            paired.ours <= 50.0);
+}
+
+struct Cost {
+  double cpu_s, pss_kib;
+};
+
+Cost run_for(double seconds, const std::function<Words(const std::string& port)>& words) {
+  Drain drain;
+  Process process(words(drain.port()));
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  Cost cost{};
+  cost.pss_kib = process.pss_kib();
+  process.interrupt();
+  cost.cpu_s = process.end();
+  return cost;
+}
+
+void bench_running(Table& table, const std::string& sluice, const std::string& wav) {
+  if (!is_on_path("gst-launch-1.0")) {
+    std::printf("gst-launch-1.0 is not on the PATH: no row\n");
+    return;
+  }
+  // GStreamer sends from a file as large as ours, paced by `sync=true`, 10 ms a buffer.
+  const auto ours = [&](const std::string& port) -> Words {
+    return {sluice, "run", "-q", "-e",
+            "source.wav path=" + wav +
+                " -> filter.gain gain_db=-6 -> filter.convert format=s16 -> sink.tcp "
+                "host=127.0.0.1 chunk_frames=480 port=" +
+                port};
+  };
+  const auto peer = [&](const std::string& port) -> Words {
+    return {"gst-launch-1.0",
+            "-q",
+            "filesrc",
+            "location=" + wav,
+            "blocksize=3840",
+            "!",
+            "wavparse",
+            "!",
+            "volume",
+            "volume=0.501187",
+            "!",
+            "audioconvert",
+            "!",
+            "audio/x-raw,format=S16LE",
+            "!",
+            "tcpclientsink",
+            "host=127.0.0.1",
+            "port=" + port,
+            "sync=true"};
+  };
+  const char* wish = std::getenv("SLUICE_BENCH_SECONDS");
+  const double seconds = wish ? std::atof(wish) : 60.0;
+  std::vector<Cost> our_costs, peer_costs;
+  const auto measure = [&](const auto& words, std::vector<Cost>& costs) {
+    costs.push_back(run_for(seconds, words));
+    return costs.back().cpu_s;
+  };
+  const Paired cpu = run_paired(
+      3, [&] { return measure(ours, our_costs); }, [&] { return measure(peer, peer_costs); });
+  table.row_at_most("TCP graph, CPU over " + std::to_string(static_cast<int>(seconds)) + " s", cpu,
+                    "s", 0.5);
+  Paired pss;
+  std::vector<double> our_pss, peer_pss;
+  for (const Cost& cost : our_costs) our_pss.push_back(cost.pss_kib);
+  for (const Cost& cost : peer_costs) peer_pss.push_back(cost.pss_kib);
+  pss.ours = median(our_pss);
+  pss.peer = median(peer_pss);
+  pss.ratio = pss.ours / pss.peer;
+  table.row_at_most("TCP graph, memory (PSS)", pss, "KiB", 1.0);
+}
+
+int run_all() {
+  const std::string sluice = bin_folder() / "sluice";
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("sluice-bench." + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  make_wav(folder / "in.wav", 600);
+  Table table("The program sluice against its peers; medians of paired rounds");
+  bench_render(table, sluice, folder);
+  bench_first_byte(table, sluice, folder / "in.wav");
+  bench_running(table, sluice, folder / "in.wav");
+  std::filesystem::remove_all(folder);
+  return table.unmet() == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace sluice::bench
+
+int main() { return sluice::bench::run_all(); }
