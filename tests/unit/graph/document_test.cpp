@@ -294,23 +294,25 @@ TEST(Paths, start_at_the_file_that_holds_them_or_at_the_command_line) {
                "{\"sluice\": 1, \"include\": [\"parts/in.json\"], \"nodes\": {\n"
                "\"a\": {\"type\": \"sink.wav\", \"params\": {\"path\": \"a.wav\"}},\n"
                "\"b\": {\"type\": \"sink.wav\", \"params\": {\"path\": \"${file}\"}},\n"
-               "\"c\": {\"type\": \"sink.wav\", \"params\": {\"path\": \"c/${x}.wav\"}}},\n"
+               "\"c\": {\"type\": \"sink.wav\", \"params\": {\"path\": \"c/${x}.wav\"}},\n"
+               "\"d\": {\"type\": \"sink.wav\", \"params\": {\"path\": \"${x}/d.wav\"}}},\n"
                "\"vars\": {\"file\": \"v.wav\", \"x\": \"1\"},\n"
-               "\"edges\": [\"in -> a\", \"in -> b\", \"in -> c\"]}");
+               "\"edges\": [\"in -> a\", \"in -> b\", \"in -> c\", \"in -> d\"]}");
   folder.write(
       "graphs/parts/in.json",
       "{\"sluice\": 1, \"nodes\": {\"in\": {\"type\": \"source.wav\", \"params\": {\"path\": "
       "\"in.wav\"}}}}");
   graph::LoadOptions options = text_options();
   options.folder = folder.path();
-  options.variables = {"file=w.wav"};
+  options.variables = {"file=w.wav", "x=2"};
   const graph::LoadResult result = graph::load_file("graphs/main.json", graph_catalog(), options);
   ASSERT_THAT(lines(result.diagnostics), IsEmpty());
   const std::string in = folder.path().string();
   EXPECT_EQ(value_of<std::string>(*result.document, "in", "path"), in + "/graphs/parts/in.wav");
   EXPECT_EQ(value_of<std::string>(*result.document, "a", "path"), in + "/graphs/a.wav");
   EXPECT_EQ(value_of<std::string>(*result.document, "b", "path"), in + "/w.wav");
-  EXPECT_EQ(value_of<std::string>(*result.document, "c", "path"), in + "/graphs/c/1.wav");
+  EXPECT_EQ(value_of<std::string>(*result.document, "c", "path"), in + "/graphs/c/2.wav");
+  EXPECT_EQ(value_of<std::string>(*result.document, "d", "path"), in + "/2/d.wav");
   EXPECT_THAT(result.document->included, ElementsAre(folder.path() / "graphs/parts/in.json"));
 }
 

@@ -96,6 +96,15 @@ TEST(Expression, quotes_keep_blanks_arrows_and_backslashes) {
             "/nowhere/x \"y\" \\z.wav");
 }
 
+TEST(Expression, lists_may_hold_blanks) {
+  const auto result = graph::load_expression(
+      "source.tone -> filter.channels map=[1, 0] mix=[[1, 0], [0, 1]] -> sink.null",
+      graph_catalog(), text_options());
+  ASSERT_THAT(lines(result.diagnostics), IsEmpty());
+  EXPECT_EQ(std::get<graph::Matrix>(result.document->nodes[1].find_parameter("mix")->value),
+            (graph::Matrix{2, {1, 0, 0, 1}}));
+}
+
 TEST(Expression, variables_work_as_in_files) {
   graph::LoadOptions options = text_options();
   options.variables = {"gain=-3"};

@@ -144,6 +144,8 @@ TEST(Edit, insert_takes_the_layout_of_its_neighbours) {
   EXPECT_EQ(*graph::insert_element(kText, "/edges", "\"x -> y\"", 0),
             replaced(std::string(kText), "[\"a", "[\"x -> y\", \"a"));
   EXPECT_EQ(*graph::insert_element("[\n  1,\n  2\n]", "", "3", 1), "[\n  1,\n  3,\n  2\n]");
+  EXPECT_EQ(*graph::insert_element("[\n  1 // one\n  // end\n]", "", "2"),
+            "[\n  1, // one\n  2\n  // end\n]");
   EXPECT_EQ(*graph::insert_member("{\n}", "", "a", "1"), "{\n  \"a\": 1\n}");
   EXPECT_EQ(*graph::insert_member("{}", "", "a", "1"), "{\"a\": 1}");
 }
@@ -168,6 +170,8 @@ TEST(Edit, remove_takes_the_line_and_its_comma) {
             replaced(std::string(kText), "\"a\", \"port\": 1", "\"a\""));
   EXPECT_EQ(*graph::remove_value(kText, "/vars/host"),
             replaced(std::string(kText), "\"host\": \"a\", ", ""));
+  EXPECT_EQ(*graph::remove_value("[\n  1,\n  // two\n  2\n]", "/0"), "[\n  // two\n  2\n]");
+  EXPECT_EQ(*graph::remove_value("[\n  1,\n  2\n  // end\n]", "/1"), "[\n  1\n  // end\n]");
   EXPECT_EQ(*graph::remove_value(kText, "/edges/0"),
             replaced(std::string(kText), "[\"a -> b\"]", "[]"));
 }

@@ -76,6 +76,15 @@ TEST(Routes, command_line_and_profile_choose) {
                           "\"main\"?"));
 }
 
+TEST(Routes, node_in_use_must_have_what_only_other_routes_set) {
+  std::string text = hub("local");
+  text.replace(text.find("\"tone -> hub\""), 13, "\"tone -> hub\", \"tone -> remote\"");
+  EXPECT_THAT(
+      complaints(text),
+      ElementsAre("g.json:2:23: /nodes/remote: remote (sink.tcp) needs \"host\" (the machine "
+                  "to connect to); no route that is taken at the start sets it"));
+}
+
 TEST(Routes, later_ones_are_resolved_by_name) {
   const graph::Document document = *load(hub("local")).document;
   const graph::RouteResult box =
@@ -92,6 +101,40 @@ TEST(Routes, later_ones_are_resolved_by_name) {
   EXPECT_THAT(lines(graph::resolve_route(document, graph_catalog(), "kitchen", "x").diagnostics),
               ElementsAre(HasSubstr("there is no switch \"kitchen\"; there are main")));
   EXPECT_FALSE(graph::resolve_route(document, graph_catalog(), "main", "*").route);
+}
+
+TEST(Routes, later_one_that_would_break_the_graph_is_refused) {
+  const graph::LoadResult result = load(
+      "{\"sluice\": 1, \"nodes\": {\"t\": \"source.tone\", \"n\": \"sink.null\",\n"
+      "\"m\": \"filter.mix\", \"g\": \"filter.gain\"},\n"
+      "\"edges\": [\"t -> m -> g -> n\"],\n"
+      "\"routes\": {\"none\": [], \"*\": [\"g -> ${route}\"]}}");
+  ASSERT_THAT(lines(result.diagnostics), IsEmpty());
+  const auto said = [&](const char* route) {
+    return lines(
+        graph::resolve_route(*result.document, graph_catalog(), "main", route).diagnostics);
+  };
+  EXPECT_THAT(said("n"),
+              ElementsAre("g.json:4:30: /routes/*/0: the edge g.out->n.in is there already, "
+                          "at line 3, column 22; remove one of them"));
+  EXPECT_THAT(said("m.side"),
+              ElementsAre("g.json:4:30: /routes/*/0: edges go round in a circle: m -> "
+                          "g -> m; remove one of them"));
+  EXPECT_THAT(said("x"), ElementsAre("g.json:4:30: /routes/*/0: there is no node \"x\"; add it to "
+                                     "\"nodes\""));
+}
+
+TEST(Routes, star_keeps_folders_and_hides_secrets) {
+  const graph::LoadResult result = load(
+      "{\"sluice\": 1, \"nodes\": {\"t\": {\"type\": \"source.tcp\"}, \"w\": {\"type\": "
+      "\"sink.wav\"}},\n\"routes\": {\"none\": [], \"*\": {\"edges\": [\"t -> w\"], \"set\": "
+      "{\"w.path\": \"x/${route}.wav\", \"t.password\": \"pw\"}}}}");
+  ASSERT_THAT(lines(result.diagnostics), IsEmpty());
+  const graph::Document& document = *result.document;
+  EXPECT_THAT(graph::to_json(graph::to_normal_json(document)),
+              HasSubstr("{\"w.path\": \"/nowhere/x/${route}.wav\", \"t.password\": \"***\"}"));
+  EXPECT_THAT(graph::to_json(graph::to_normal_json(document, graph::Secrets::kReveal)),
+              HasSubstr("\"t.password\": \"pw\""));
 }
 
 TEST(Routes, normal_form_keeps_them_all) {
@@ -228,6 +271,14 @@ TEST_F(Includes, circle_missing_file_and_bad_json_are_reported) {
                   "main.json",
                   "c.json:1:13: the file ends inside the object that begins at line 1, column "
                   "1; close it with }"));
+}
+
+TEST_F(Includes, faults_of_the_whole_graph_stand_at_the_outermost_file) {
+  folder_.write("main.json", "{\"sluice\": 1, \"include\": [\"a.json\"]}");
+  folder_.write("a.json", "{\"sluice\": 1}");
+  EXPECT_THAT(complaints_of("main.json"),
+              ElementsAre("main.json:1:1: the graph has no nodes; add \"nodes\": {\"a\": "
+                          "\"TYPE\"}"));
 }
 
 TEST_F(Includes, depth_is_limited) {
