@@ -72,8 +72,10 @@ std::optional<Argument> split_argument(std::string_view option, const std::strin
   }
   Argument argument;
   argument.source = std::make_shared<SourceText>(name, folder, text);
-  argument.key = text.substr(0, equals);
-  argument.value_begin = equals + 1;
+  // Without a byte order mark, should somebody have pasted one.
+  const std::string_view plain = argument.source->text();
+  argument.key = plain.substr(0, plain.find('='));
+  argument.value_begin = argument.key.size() + 1;
   return argument;
 }
 

@@ -273,6 +273,14 @@ TEST(Overrides, secrets_of_the_command_line_are_not_repeated) {
   }
 }
 
+TEST(Overrides, byte_order_mark_is_no_part_of_an_argument) {
+  graph::LoadOptions options = text_options();
+  options.settings = {"\xEF\xBB\xBFtone.channels=1"};
+  const graph::Document document =
+      document_of(graph_with("", "\"edges\": [\"tone -> null\"]"), options);
+  EXPECT_EQ(value_of<std::int64_t>(document, "tone", "channels"), 1);
+}
+
 TEST(Overrides, a_file_that_is_overridden_need_not_exist) {
   const Folder folder;
   folder.write("b.wav", "");
