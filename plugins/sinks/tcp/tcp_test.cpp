@@ -482,6 +482,29 @@ TEST_F(SinkTcp, Deep_sleep_silence_of_zeros_counts_too) {
   EXPECT_LE(number_of(server_.session(1).samples<int16_t>(), 0), 20u * 48000);
 }
 
+TEST_F(SinkTcp, Deep_sleep_sound_comes_right_after_falling_asleep_wakes_it_without_back_off) {
+  node_.set("deep_sleep_ms", 1000);
+  server_.listen();
+  feed_live(0, 2000);
+  node_.at(kS, [&] {
+    node_.feed_mark(SLUICE_MARK_SILENCE_BEGINS);
+    node_.set_idle(true);
+  });
+  int64_t wakes_ns = 0;
+  for (int64_t ms = 2000; ms < 3000; ++ms) {
+    node_.at(ms * kMs, [&] {
+      if (wakes_ns != 0 || node_.state() != SLUICE_STATE_ASLEEP) return;
+      wakes_ns = node_.now_ns();
+      node_.feed_mark(SLUICE_MARK_SILENCE_ENDS);
+    });
+  }
+  node_.stop_at(4 * kS);
+  run();
+  ASSERT_GT(wakes_ns, 0);
+  ASSERT_EQ(server_.sessions().size(), 2u);
+  EXPECT_EQ(server_.session(1).start_ns, wakes_ns);
+}
+
 TEST_F(SinkTcp, Deep_sleep_stop_and_end_are_heard) {
   for (const bool ends : {false, true}) {
     for (const char* policy : {"drop", "hold"}) {
