@@ -1,0 +1,150 @@
+// Every graph and every plugin printed in the documentation is checked, as a reader would who
+// copies it into a file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/support/sound_files.hpp"
+
+namespace sluice::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::Ge;
+using ::testing::SizeIs;
+
+const fs::path kSources = SLUICE_TEST_SOURCE_DIR;
+
+// What stands between "```language" and "```".
+struct Block {
+  std::string place;  // file:line of the fence
+  std::string text;
+};
+
+std::vector<fs::path> pages() {
+  std::vector<fs::path> found{kSources / "README.md"};
+  for (const auto& entry : fs::recursive_directory_iterator(kSources / "docs")) {
+    if (entry.path().extension() == ".md") found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+// Blocks of exactly this language that contain `word`: ```json fragment is none.
+std::vector<Block> blocks(const std::string& language, const std::string& word) {
+  std::vector<Block> found;
+  for (const fs::path& page : pages()) {
+    std::ifstream file(page);
+    Block block;
+    bool is_inside = false, is_wanted = false;
+    int line_number = 0;
+    for (std::string line; std::getline(file, line);) {
+      ++line_number;
+      if (line.starts_with("```")) {
+        if (is_inside && is_wanted && block.text.find(word) != std::string::npos) {
+          found.push_back(block);
+        }
+        is_wanted = !is_inside && line == "```" + language;
+        is_inside = !is_inside;
+        block = {fs::relative(page, kSources).string() + ":" + std::to_string(line_number), ""};
+      } else if (is_inside) {
+        block.text += line + "\n";
+      }
+    }
+    EXPECT_FALSE(is_inside) << page << ": the fence of " << block.place << " is not closed";
+  }
+  return found;
+}
+
+struct Outcome {
+  int exit_code = -1;
+  std::string output;
+};
+
+Outcome run(const std::string& command) {
+  Outcome outcome;
+  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  if (!pipe) return outcome;
+  char part[4096];
+  for (size_t size = 0; (size = std::fread(part, 1, sizeof(part), pipe)) != 0;) {
+    outcome.output.append(part, size);
+  }
+  const int status = ::pclose(pipe);
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+std::string in_quotes(const fs::path& path) { return "'" + path.string() + "'"; }
+
+void write(const fs::path& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+}
+
+// Graphs name files as a reader sees them who stands in a copy of the repository.
+TEST(Docs, Graph_printed_passes_check) {
+  const std::vector<Block> graphs = blocks("json", "\"nodes\"");
+  ASSERT_THAT(graphs, SizeIs(Ge(5u)));
+  TemporaryFolder folder;
+  fs::copy(kSources / "graphs", folder / "graphs");
+  for (const Block& block : graphs) {
+    write(folder / "page.json", block.text);
+    const Outcome outcome = run(in_quotes(fs::path(SLUICE_TEST_BUILD_DIR) / "bin" / "sluice") +
+                                " check " + in_quotes(folder / "page.json"));
+    EXPECT_EQ(outcome.exit_code, 0) << block.place << "\n" << outcome.output;
+  }
+}
+
+TEST(Docs, Plugin_printed_compiles) {
+  const std::vector<Block> plugins = blocks("cpp", "SLUICE_PLUGIN(");
+  ASSERT_THAT(plugins, SizeIs(Ge(2u)));
+  TemporaryFolder folder;
+  for (const Block& block : plugins) {
+    write(folder / "page.cpp", block.text);
+    const Outcome outcome =
+        run(in_quotes(SLUICE_TEST_CXX) + " -std=c++20 -fsyntax-only -Wall -Wextra -Werror -I " +
+            in_quotes(kSources / "sdk" / "include") + " " + in_quotes(folder / "page.cpp"));
+    EXPECT_EQ(outcome.exit_code, 0) << block.place << "\n" << outcome.output;
+  }
+}
+
+// The README's table of nodes has all plugins of the repository and no others.
+TEST(Docs, Readme_names_every_node) {
+  std::ifstream file(kSources / "README.md");
+  std::vector<std::string> named;
+  for (std::string line; std::getline(file, line);) {
+    for (const char* kind : {"| `source.", "| `filter.", "| `sink."}) {
+      if (line.starts_with(kind)) named.push_back(line.substr(3, line.find('`', 3) - 3));
+    }
+  }
+  std::vector<std::string> built;
+  for (const auto& entry : fs::directory_iterator(SLUICE_TEST_PLUGIN_DIR)) {
+    if (entry.path().extension() == ".so") built.push_back(entry.path().stem().string());
+  }
+  EXPECT_THAT(named, ::testing::UnorderedElementsAreArray(built));
+}
+
+// A link to a file of the repository leads somewhere.
+TEST(Docs, Link_leads_to_a_file) {
+  for (const fs::path& page : pages()) {
+    std::ifstream file(page);
+    for (std::string line; std::getline(file, line);) {
+      for (size_t at = line.find("]("); at != std::string::npos; at = line.find("](", at + 2)) {
+        std::string target = line.substr(at + 2, line.find(')', at) - at - 2);
+        target = target.substr(0, target.find('#'));
+        if (target.empty() || target.find("://") != std::string::npos) continue;
+        EXPECT_TRUE(fs::exists(page.parent_path() / target)) << page << ": " << target;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice::tests
