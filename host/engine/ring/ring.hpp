@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "host/engine/ring/gate.hpp"
 #include "host/engine/ring/mirror_memory.hpp"
