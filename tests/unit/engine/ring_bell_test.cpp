@@ -234,8 +234,8 @@ bool ring_beside_going_to_sleep(std::uint64_t rounds, bool in_poll) {
 }
 
 TEST(BellTest, Ring_just_when_the_other_goes_to_sleep_is_not_lost) {
-  EXPECT_TRUE(ring_beside_going_to_sleep(test::repetitions(1'000'000, 10), false));
-  EXPECT_TRUE(ring_beside_going_to_sleep(test::repetitions(1'000'000, 10), true));
+  EXPECT_TRUE(ring_beside_going_to_sleep(test::repetitions(1'000'000, 50), false));
+  EXPECT_TRUE(ring_beside_going_to_sleep(test::repetitions(1'000'000, 50), true));
 }
 
 // A million rounds with SLUICE_STRESS=full.

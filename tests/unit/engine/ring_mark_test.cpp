@@ -93,7 +93,7 @@ TEST(MarkRingTest, State_follows_silence_end_and_format) {
 
 TEST(MarkRingTest, Readers_beside_a_running_writer_get_whole_marks_or_count_them) {
   MarkRing ring;
-  const std::uint64_t marks = test::repetitions(20'000'000, 20);
+  const std::uint64_t marks = test::repetitions(20'000'000, 50);
   std::atomic<bool> finished{false};
   const auto value_of = [](std::uint64_t position) { return position * 0x9E3779B97F4A7C15U + 1; };
   const auto read_all = [&](int laziness) {
@@ -126,7 +126,7 @@ TEST(MarkRingTest, Readers_beside_a_running_writer_get_whole_marks_or_count_them
     sluice_mark mark = make_mark(SLUICE_MARK_GAP, i, value_of(i));
     mark.capture_ns = static_cast<std::int64_t>(i);
     ring.write(mark);
-    if (i % 512 == 0) std::this_thread::yield();
+    if (i % 4096 == 0) std::this_thread::yield();
   }
   finished.store(true, std::memory_order_release);
   quick.join();

@@ -320,7 +320,7 @@ class Machine {
 
 TEST(RingModelTest, Random_operations_give_what_a_deque_gives_for_every_frame_size) {
   // Sizes whose capacity is small, so that the writer goes round often: all of 1 to 64 bytes.
-  const std::uint64_t steps = test::repetitions(20'000, 10);
+  const std::uint64_t steps = test::repetitions(20'000, 20);
   const std::uint64_t base = std::random_device{}();
   for (std::uint32_t frame_bytes = 1; frame_bytes <= 64; ++frame_bytes) {
     const std::uint64_t seed = base + frame_bytes;
@@ -331,7 +331,7 @@ TEST(RingModelTest, Random_operations_give_what_a_deque_gives_for_every_frame_si
 }
 
 TEST(RingModelTest, Random_operations_give_what_a_deque_gives_for_large_frames) {
-  const std::uint64_t steps = test::repetitions(200'000, 20);
+  const std::uint64_t steps = test::repetitions(200'000, 40);
   const std::uint64_t base = std::random_device{}();
   for (const std::uint32_t frame_bytes : {128U, 256U, 512U, 1000U, 1024U, 4096U}) {
     const std::uint64_t seed = base + frame_bytes;

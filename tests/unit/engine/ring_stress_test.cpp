@@ -54,9 +54,9 @@ class Reader {
         std::this_thread::yield();
         continue;
       }
-      for (int i = 0; i < laziness_; ++i) std::this_thread::yield();
       account_.jumps += span.position == expected + span.lost_frames ? 0 : 1;
-      check(span);
+      // A slow reader looks at its span again and again: nobody may write over it meanwhile.
+      for (int i = 0; i <= laziness_; ++i) check(span);
       const auto used = static_cast<std::uint32_t>(1 + random_() % span.frames);
       account_.received += used;
       account_.reported_lost += span.lost_frames;
@@ -108,7 +108,7 @@ void run_crowd(std::uint32_t frame_bytes, std::uint64_t frames, std::uint64_t se
   readers.push_back(std::make_unique<Reader>(*ring, CursorPolicy::kWait, seed + 1, 0));
   readers.push_back(std::make_unique<Reader>(*ring, CursorPolicy::kWait, seed + 2, 0));
   readers.push_back(std::make_unique<Reader>(*ring, CursorPolicy::kSkip, seed + 3, 3));
-  readers.push_back(std::make_unique<Reader>(*ring, CursorPolicy::kSkip, seed + 4, 12));
+  readers.push_back(std::make_unique<Reader>(*ring, CursorPolicy::kSkip, seed + 4, 10));
   std::atomic<bool> finished{false};
   std::vector<std::thread> threads;
   for (const auto& reader : readers) {
@@ -132,7 +132,7 @@ void run_crowd(std::uint32_t frame_bytes, std::uint64_t frames, std::uint64_t se
 TEST(RingStressTest, Two_waiting_and_two_slow_skipping_readers_get_or_count_every_frame) {
   const std::uint64_t seed = printed_seed();
   for (const std::uint32_t frame_bytes : {1U, 3U, 8U, 24U}) {
-    run_crowd(frame_bytes, repetitions(5'000'000, 20), seed);
+    run_crowd(frame_bytes, repetitions(5'000'000, 25), seed);
   }
 }
 
@@ -146,7 +146,7 @@ TEST(RingStressTest, Every_frame_size_gets_or_counts_every_frame) {
 // A live writer that never waits: what it could not write is silence of exactly that length.
 TEST(RingStressTest, Live_writer_drops_its_newest_and_stream_time_goes_on) {
   const std::uint64_t seed = printed_seed();
-  const std::uint64_t frames = repetitions(20'000'000, 20);
+  const std::uint64_t frames = repetitions(20'000'000, 100);
   constexpr std::uint32_t kFrameBytes = 8;
   const auto ring = make_ring(kFrameBytes, 512);
   Cursor waits;
@@ -252,7 +252,7 @@ TEST(RingStressTest, Attach_and_detach_under_a_running_writer_never_read_overwri
           }
         }
         cursor.detach();
-        if (it.attached % 16 == 0) std::this_thread::yield();
+        if (it.attached % 512 == 0) std::this_thread::yield();
       }
       results[static_cast<std::size_t>(t)] = it;
     });
