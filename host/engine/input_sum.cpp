@@ -210,7 +210,7 @@ void InputPort::mix(Edge& edge, uint32_t frames, bool is_first) {
     data = decoded;
   }
   uint32_t done = 0;
-  presence.to(1.0);
+  if (part.there != 0) presence.to(1.0);
   if (gain.is_moving() || presence.is_moving()) {
     done = std::min(part.there, std::max(gain.frames_left(), presence.frames_left()));
     add_moving(data, channels, sum, done, channels, gain, presence, is_first);
