@@ -105,7 +105,8 @@ class Edge {
     bool is_fading = false;  // what is missing fades out; otherwise it is deliberate silence
   };
   Part part;
-  uint64_t ahead = 0;  // frames it could give from the input's position on, when last looked at
+  uint64_t ahead = 0;          // frames it had from the input's position on, when last looked at
+  bool is_counted_on = false;  // then: the input waits for it, so what is missing is a gap
 
   // The reader is done with it and the cursor detached. Written by the reader's lane.
   std::atomic<bool> is_closed{false};

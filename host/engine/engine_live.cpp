@@ -25,7 +25,6 @@ std::string name_of(const Edge& edge) {
 }  // namespace
 
 support::Status Engine::check_new_edges() {
-  accumulate_lags(topological_order(node_list_, edges_), edges_);
   for (const auto& edge : edges_) {
     if (!edge->is_new) continue;
     const InputPort& to = edge->to;
@@ -77,8 +76,8 @@ support::Status Engine::apply(uint64_t behind_frames) {
       return support::Error{support::ErrorCode::kInvalid,
                             "The new edges close a circle; take one of them out."};
     }
-    if (auto status = check_new_edges(); !status) return status;
     if (auto status = prepare_nodes(); !status) return status;
+    if (auto status = check_new_edges(); !status) return status;
     if (auto status = wire_demanded(behind_frames); !status) return status;
     // The new lanes first: they may still fail to start, and nobody hears them yet.
     ++plan_number_;

@@ -100,17 +100,21 @@ uint64_t InputPort::frames_ahead(Edge& edge) {
 }
 
 uint64_t InputPort::available() {
-  if (is_direct()) {
-    return edges[0]->is_closed.load(std::memory_order_relaxed) ? 0 : edges[0]->cursor.available();
-  }
+  if (!is_direct()) return look_at_edges();
+  return edges[0]->is_closed.load(std::memory_order_relaxed) ? 0 : edges[0]->cursor.available();
+}
+
+// What each edge has now. The view offered next is made of this alone, whatever comes meanwhile.
+uint64_t InputPort::look_at_edges() {
   uint64_t most = 0;
   for (Edge* edge : edges) {
     edge->ahead = edge->is_closed.load(std::memory_order_relaxed) ? 0 : frames_ahead(*edge);
+    edge->is_counted_on = is_limiting(*edge);
     most = std::max(most, edge->ahead);
   }
   uint64_t least = most;
   for (const Edge* edge : edges) {
-    if (!is_limiting(*edge)) continue;
+    if (!edge->is_counted_on) continue;
     uint64_t limit = edge->ahead;
     const uint64_t patience = edge->options.fill_after_frames;
     if (can_fill(*edge) && most > patience) limit = std::max(limit, most - patience);
@@ -122,26 +126,28 @@ uint64_t InputPort::available() {
 // What of the next `frames` of the input the edge has; holds the span.
 void InputPort::lay_out(Edge& edge, uint32_t frames) {
   edge.part = {};
-  frames_ahead(edge);
-  if (!edge.is_aligned) return;
   const int64_t lead = edge.lead(position_);
-  Edge::Part& part = edge.part;
-  if (lead >= 0) {
+  if (!edge.is_aligned || lead < 0 || (edge.ahead == 0 && !edge.is_counted_on)) {
+    edge.part.is_fading = edge.is_aligned && edge.is_counted_on;
+  } else {
+    Edge::Part& part = edge.part;
+    const auto most = static_cast<uint32_t>(std::min<uint64_t>(edge.ahead, frames));
     part.lead = static_cast<uint32_t>(std::min<int64_t>(lead, frames));
-    if (part.lead < frames) {
-      const ReadSpan span = edge.begin_span(frames - part.lead);
+    if (part.lead < most) {
+      const ReadSpan span = edge.begin_span(most - part.lead);
       if (span.lost_frames != 0) note_jump(edge, span.lost_frames);
       part.data = span.data;
       part.there = span.frames;
     }
+    collect_marks(edge, edge.next + part.there);
+    part.is_fading = edge.is_counted_on && part.lead + part.there < frames && !edge.is_silent &&
+                     !is_over(edge, position_ + part.lead + part.there);
   }
-  collect_marks(edge, edge.next + part.there);
-  part.is_fading = part.lead + part.there < frames && !edge.is_silent &&
-                   !is_over(edge, position_ + part.lead + part.there);
-  if (part.is_fading && !edge.is_in_gap) {
+  if (edge.part.is_fading && !edge.is_in_gap) {
+    const uint32_t there = edge.part.lead + edge.part.there;
     edge.is_in_gap = true;
-    add_mark({sizeof(sluice_mark), SLUICE_MARK_GAP, position_ + part.lead + part.there,
-              SLUICE_NO_TIME, frames - part.lead - part.there});
+    add_mark({sizeof(sluice_mark), SLUICE_MARK_GAP, position_ + there, SLUICE_NO_TIME,
+              frames - there});
   }
 }
 
@@ -187,6 +193,7 @@ InputView InputPort::begin_sum(uint32_t frames) {
 
 InputView InputPort::begin_filled(uint32_t frames) {
   if (is_direct() && edges[0]->cursor.available() >= frames) return begin_direct(frames);
+  look_at_edges();
   return begin_sum(std::min(frames, sum_frames_));
 }
 
@@ -290,6 +297,8 @@ void InputPort::end_sum(uint32_t frames) {
         } else if (edge.presence.value() == 0.0) {
           edge.is_aligned = false;  // heard as a gap; what comes next is played from then on
         }
+      } else if (missing != 0 && !edge.is_silent && !is_over(edge, position_ + lead + there)) {
+        edge.offset += missing;  // nobody counted on it; it takes its place behind this view
       }
     }
     edge.end_span(there);

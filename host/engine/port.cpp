@@ -34,6 +34,10 @@ WriteSpan OutputPort::begin(uint32_t maximum_frames) {
 bool OutputPort::has_room(uint32_t frames) { return begin(frames).frames >= frames; }
 
 void OutputPort::commit(uint32_t frames, int64_t capture_ns) {
+  if (gap_frames_ != 0) {
+    mark_gap();
+    gap_frames_ = 0;
+  }
   if (capture_ns != SLUICE_NO_TIME) marks.set_time({ring->write_position(), capture_ns});
 #if SLUICE_SINGLE_MAPPING
   const std::byte* from = detour_.data();
@@ -49,15 +53,25 @@ void OutputPort::commit(uint32_t frames, int64_t capture_ns) {
   ring->end_write(frames);
 }
 
+void OutputPort::mark_gap() {
+  if (unmarked_frames_ == 0) return;
+  marks.write({sizeof(sluice_mark), SLUICE_MARK_GAP, unmarked_position_, SLUICE_NO_TIME,
+               unmarked_frames_});
+  unmarked_frames_ = 0;
+}
+
 void OutputPort::drop(uint64_t frames) {
-  marks.write(
-      {sizeof(sluice_mark), SLUICE_MARK_GAP, ring->write_position(), SLUICE_NO_TIME, frames});
+  if (unmarked_frames_ == 0) unmarked_position_ = ring->write_position();
+  unmarked_frames_ += frames;
+  gap_frames_ += frames;
   ring->drop(frames);
+  if (2 * unmarked_frames_ >= gap_frames_) mark_gap();
 }
 
 void OutputPort::end() {
   if (is_ended) return;
   is_ended = true;
+  mark_gap();
   if (ring) ring->fill_drops();
   const uint64_t end = ring ? ring->written() : packet_ring->written();
   marks.write({sizeof(sluice_mark), SLUICE_MARK_END, end, SLUICE_NO_TIME, 0});

@@ -95,6 +95,12 @@ class OutputPort {
 
  private:
   bool is_held() const;
+  void mark_gap();
+
+  // A long gap is told in a few marks, each about as long as all before: a reader that lags sees 64.
+  uint64_t gap_frames_ = 0;          // of the gap so far
+  uint64_t unmarked_frames_ = 0;     // of these, not marked yet
+  uint64_t unmarked_position_ = 0;  // where they begin
 
 #if SLUICE_SINGLE_MAPPING
   // Spans must not cross the end of the first mapping, so the node writes here instead.
@@ -206,6 +212,7 @@ class InputPort {
   void end_sum(uint32_t frames);
 
   bool is_limiting(const Edge& edge) const;
+  uint64_t look_at_edges();
   uint64_t frames_ahead(Edge& edge);
   bool align(Edge& edge);
   void lay_out(Edge& edge, uint32_t frames);

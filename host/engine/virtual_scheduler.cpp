@@ -122,13 +122,13 @@ VirtualScheduler::Outcome VirtualScheduler::run(int64_t until_ns,
       wake_ns = std::min(wake_ns, lane->deadline_ns());
       is_network_ready |= ask_network(*lane, wake_ns, descriptors);
     }
+    for (const auto& participant : participants_) {
+      if (participant->fiber_->is_finished()) continue;
+      is_alive = true;
+      wake_ns = std::min(wake_ns, participant->deadline_ns_);
+    }
     if (!is_alive) return Outcome::kDone;
     if (is_network_ready) continue;
-    for (const auto& participant : participants_) {
-      if (!participant->fiber_->is_finished()) {
-        wake_ns = std::min(wake_ns, participant->deadline_ns_);
-      }
-    }
     if (wake_ns == kForever) {
       if (descriptors.empty()) return Outcome::kStalled;
       // Nothing but the real world can go on: give it a moment of real time.

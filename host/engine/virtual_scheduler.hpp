@@ -52,7 +52,7 @@ class VirtualScheduler {
   void add_participant(std::function<void(Participant&)> body);
 
   enum class Outcome {
-    kDone,     // every lane is done
+    kDone,     // every lane and participant is done
     kTime,     // the time limit was reached
     kStalled,  // nobody can go on and nobody waits for time or a descriptor
   };
