@@ -116,8 +116,7 @@ uint64_t InputPort::look_at_edges() {
   for (const Edge* edge : edges) {
     if (!edge->is_counted_on) continue;
     uint64_t limit = edge->ahead;
-    const uint64_t patience = edge->options.fill_after_frames;
-    if (can_fill(*edge) && most > patience) limit = std::max(limit, most - patience);
+    if (can_fill(*edge)) limit = std::max(limit, most - std::min(most, patience(*edge)));
     least = std::min(least, limit);
   }
   return least;

@@ -174,10 +174,27 @@ bool InputPort::has_end() const {
   return std::all_of(edges.begin(), edges.end(), [](const Edge* edge) { return edge->has_end(); });
 }
 
-uint32_t InputPort::largest_want() const {
+uint32_t InputPort::sure_frames() const {
   uint32_t most = UINT32_MAX;
   for (const Edge* edge : edges) most = std::min(most, edge->from.largest_want_frames);
-  return std::max(most, 1U);
+  return most;
+}
+
+// Longer than half of what is sure to be there would be for ever: the others' writers then wait.
+uint64_t InputPort::patience(const Edge& edge) const {
+  return std::min<uint64_t>(edge.options.fill_after_frames, sure_frames() / 2);
+}
+
+uint32_t InputPort::largest_want() const {
+  const uint32_t sure = sure_frames();
+  uint64_t longest = 0;
+  if (edges.size() > 1) {
+    for (const Edge* edge : edges) {
+      if (edge->options.fill_after_frames == EdgeOptions::kNeverFill) continue;
+      longest = std::max(longest, patience(*edge));
+    }
+  }
+  return std::max(sure - static_cast<uint32_t>(longest), 1U);
 }
 
 int64_t InputPort::capture_of(const Edge& edge, uint64_t stream_position) const {

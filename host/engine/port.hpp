@@ -211,6 +211,8 @@ class InputPort {
   void end_direct(uint32_t frames);
   void end_sum(uint32_t frames);
 
+  uint32_t sure_frames() const;
+  uint64_t patience(const Edge& edge) const;
   bool is_limiting(const Edge& edge) const;
   uint64_t look_at_edges();
   uint64_t frames_ahead(Edge& edge);
