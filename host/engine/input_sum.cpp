@@ -145,8 +145,8 @@ void InputPort::lay_out(Edge& edge, uint32_t frames) {
   if (edge.part.is_fading && !edge.is_in_gap) {
     const uint32_t there = edge.part.lead + edge.part.there;
     edge.is_in_gap = true;
-    add_mark({sizeof(sluice_mark), SLUICE_MARK_GAP, position_ + there, SLUICE_NO_TIME,
-              frames - there});
+    add_mark(
+        {sizeof(sluice_mark), SLUICE_MARK_GAP, position_ + there, SLUICE_NO_TIME, frames - there});
   }
 }
 

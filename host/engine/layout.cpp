@@ -120,14 +120,15 @@ RingSize ring_size(const OutputPort& output, Edges edges, const SizingOptions& o
     const Node& reader = edge->to.node;
     const double hold_s = seconds(edge->to.hold_frames, edge->to.format);
     const double skew_s = std::max(0.0, reader.lag_s - lag_at(*edge) - hold_s);
-    // While the input waits for a live sibling, this one has to keep what it is ahead.
+    // While the input waits for a live sibling, this one has to keep what it is ahead, and as much
+    // again for the reader to have something to take.
     uint64_t patience = 0;
     for (const auto& sibling : edges) {
       if (sibling == edge || &sibling->to != &edge->to) continue;
       if (sibling->options.fill_after_frames == EdgeOptions::kNeverFill) continue;
       patience = std::max(patience, sibling->options.fill_after_frames);
     }
-    const auto held = edge->to.hold_frames + edge->options.delay_frames + patience +
+    const auto held = edge->to.hold_frames + edge->options.delay_frames + 2 * patience +
                       static_cast<uint64_t>(std::ceil(skew_s * format.rate_hz));
     const uint64_t block =
         std::max({options.block_frames, edge->to.max_block_frames, output.max_block_frames});

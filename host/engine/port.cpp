@@ -55,8 +55,8 @@ void OutputPort::commit(uint32_t frames, int64_t capture_ns) {
 
 void OutputPort::mark_gap() {
   if (unmarked_frames_ == 0) return;
-  marks.write({sizeof(sluice_mark), SLUICE_MARK_GAP, unmarked_position_, SLUICE_NO_TIME,
-               unmarked_frames_});
+  marks.write(
+      {sizeof(sluice_mark), SLUICE_MARK_GAP, unmarked_position_, SLUICE_NO_TIME, unmarked_frames_});
   unmarked_frames_ = 0;
 }
 
@@ -180,21 +180,24 @@ uint32_t InputPort::sure_frames() const {
   return most;
 }
 
-// Longer than half of what is sure to be there would be for ever: the others' writers then wait.
+// Waiting longer would be waiting for ever: the writers of the others stand still then.
 uint64_t InputPort::patience(const Edge& edge) const {
-  return std::min<uint64_t>(edge.options.fill_after_frames, sure_frames() / 2);
+  const uint64_t sure = sure_frames();
+  return std::min(edge.options.fill_after_frames, (sure - std::min(sure, hold_frames)) / 2);
 }
 
 uint32_t InputPort::largest_want() const {
-  const uint32_t sure = sure_frames();
-  uint64_t longest = 0;
-  if (edges.size() > 1) {
-    for (const Edge* edge : edges) {
-      if (edge->options.fill_after_frames == EdgeOptions::kNeverFill) continue;
-      longest = std::max(longest, patience(*edge));
+  uint64_t most = sure_frames();
+  for (const Edge* edge : edges) {
+    // While the input waits for a sibling, that much of this edge lies there besides.
+    for (const Edge* sibling : edges) {
+      if (sibling == edge || sibling->options.fill_after_frames == EdgeOptions::kNeverFill)
+        continue;
+      const uint64_t sure = edge->from.largest_want_frames;
+      most = std::min(most, sure - std::min(sure, patience(*sibling)));
     }
   }
-  return std::max(sure - static_cast<uint32_t>(longest), 1U);
+  return static_cast<uint32_t>(std::max<uint64_t>(most, 1));
 }
 
 int64_t InputPort::capture_of(const Edge& edge, uint64_t stream_position) const {

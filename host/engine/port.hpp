@@ -97,9 +97,10 @@ class OutputPort {
   bool is_held() const;
   void mark_gap();
 
-  // A long gap is told in a few marks, each about as long as all before: a reader that lags sees 64.
-  uint64_t gap_frames_ = 0;          // of the gap so far
-  uint64_t unmarked_frames_ = 0;     // of these, not marked yet
+  // A long gap is told in a few marks, each about as long as all before: a reader that lags
+  // sees 64.
+  uint64_t gap_frames_ = 0;         // of the gap so far
+  uint64_t unmarked_frames_ = 0;    // of these, not marked yet
   uint64_t unmarked_position_ = 0;  // where they begin
 
 #if SLUICE_SINGLE_MAPPING

@@ -110,9 +110,10 @@ double node_ns() {
 }
 
 double gst_launch_ns(int identities, int buffers) {
-  std::string command = "gst-launch-1.0 -q fakesrc silent=true sizetype=fixed sizemax=3840 "
-                        "num-buffers=" +
-                        std::to_string(buffers);
+  std::string command =
+      "gst-launch-1.0 -q fakesrc silent=true sizetype=fixed sizemax=3840 "
+      "num-buffers=" +
+      std::to_string(buffers);
   for (int i = 0; i < identities; ++i) command += " ! identity silent=true";
   command += " ! fakesink silent=true sync=false >/dev/null 2>&1";
   return elapsed_ns([&] {

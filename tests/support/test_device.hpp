@@ -1,5 +1,5 @@
-// Device types for tests: a capture, a playback and a duplex device, driven by a thread of their own
-// in real time, or by whoever calls cycle() in virtual time.
+// Device types for tests: a capture, a playback and a duplex device, driven by a thread of their
+// own in real time, or by whoever calls cycle() in virtual time.
 #pragma once
 
 #include <atomic>

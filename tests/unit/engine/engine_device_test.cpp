@@ -159,9 +159,9 @@ TEST(EngineDevice, Capture_nobody_keeps_up_with_drops_marks_and_counts) {
   }
   EXPECT_GT(silent, 20'000U);
   EXPECT_LE(silent, dropped);
-  const auto gap = std::find_if(
-      collected[0].marks.begin(), collected[0].marks.end(),
-      [](const sluice_mark& mark) { return mark.kind == SLUICE_MARK_GAP; });
+  const auto gap =
+      std::find_if(collected[0].marks.begin(), collected[0].marks.end(),
+                   [](const sluice_mark& mark) { return mark.kind == SLUICE_MARK_GAP; });
   ASSERT_NE(gap, collected[0].marks.end());
   EXPECT_NE(samples()[gap->position - 1], 0.0F);
   EXPECT_EQ(samples()[gap->position], 0.0F);
@@ -213,8 +213,8 @@ TEST(EngineDevice, Guard_sees_a_cycle_with_everything_in_it_clean) {
   Node& marks = world.add<MarkingSource>(
       "marks", {{MarkingSource::kFrames, 48'000}, {MarkingSource::kGapAt, 1'000}});
   Node& mix = world.add<CopyFilter>("mix");
-  Node& bad = world.add<NotingFilter>("bad", {{NotingFilter::kFailAt, 30'000},
-                                              {NotingFilter::kTellAt, 10'000}});
+  Node& bad = world.add<NotingFilter>(
+      "bad", {{NotingFilter::kFailAt, 30'000}, {NotingFilter::kTellAt, 10'000}});
   Node& playback = world.add<TestPlayback>("playback");
   world.join(source, mix, {.gain_db = -3.0});
   world.join(marks, mix);

@@ -64,8 +64,8 @@ TEST_P(EngineMarks, Upstream_codes_reach_every_passive_node_in_order_across_lane
   Node& first = world.add<NotingFilter>("first", {{NotingFilter::kSlot, 1}});
   Node& second = world.add<NotingFilter>("second", {{NotingFilter::kSlot, 2}});
   // Fed by two lanes: a mixing lane of its own.
-  Node& third = world.add<NotingFilter>(
-      "third", {{NotingFilter::kSlot, 3}, {NotingFilter::kTellAt, 10'000}});
+  Node& third =
+      world.add<NotingFilter>("third", {{NotingFilter::kSlot, 3}, {NotingFilter::kTellAt, 10'000}});
   Node& other = world.add<CountingSource>(
       "other", {{CountingSource::kFrames, 96'000}, {CountingSource::kPacedHz, 192'000}});
   world.chain({&source, &first, &second, &third, &world.add<CollectingSink>("sink")});
@@ -116,9 +116,7 @@ class Packer final : public Passive<Packer> {
   static constexpr Info kInfo{"test.packer", "Packer", "Packs."};
   static constexpr sluice_port kPorts[] = {input("in", "Audio.", kF32Only),
                                            packets(SLUICE_OUTPUT, "out", "Packets.")};
-  void prepare(Setup&) {
-    packets_ = extension<sluice_packet_host>(SLUICE_PACKET_HOST);
-  }
+  void prepare(Setup&) { packets_ = extension<sluice_packet_host>(SLUICE_PACKET_HOST); }
   sluice_status process(sluice_block& block) noexcept {
     sluice_input& in = *block.inputs;
     const auto* samples = static_cast<const float*>(in.data);
@@ -149,9 +147,7 @@ class Unpacker final : public Passive<Unpacker> {
   static constexpr Info kInfo{"test.unpacker", "Unpacker", "Unpacks."};
   static constexpr sluice_port kPorts[] = {packets(SLUICE_INPUT, "in", "Packets."),
                                            output("out", "Audio.", kF32Only)};
-  void prepare(Setup&) {
-    packets_ = extension<sluice_packet_host>(SLUICE_PACKET_HOST);
-  }
+  void prepare(Setup&) { packets_ = extension<sluice_packet_host>(SLUICE_PACKET_HOST); }
   sluice_status process(sluice_block& block) noexcept {
     sluice_output& out = *block.outputs;
     sluice_packet packet{};
@@ -177,9 +173,7 @@ class Relay final : public Threaded<Relay> {
   static constexpr Info kInfo{"test.relay", "Relay", "Relays."};
   static constexpr sluice_port kPorts[] = {packets(SLUICE_INPUT, "in", "Packets."),
                                            packets(SLUICE_OUTPUT, "out", "Packets.")};
-  void prepare(Setup&) {
-    packets_ = extension<sluice_packet_host>(SLUICE_PACKET_HOST);
-  }
+  void prepare(Setup&) { packets_ = extension<sluice_packet_host>(SLUICE_PACKET_HOST); }
   void run() {
     sluice_packet packet{};
     packet.struct_size = sizeof(packet);

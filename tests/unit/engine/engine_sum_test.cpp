@@ -71,8 +71,8 @@ TEST_P(EngineSum, Gain_ramps_are_raised_cosines_moved_by_what_is_consumed) {
                                                       {CountingSource::kFirst, 1},
                                                       {CountingSource::kStep, 0},
                                                       {CountingSource::kPacedHz, 192'000}});
-  Node& sink = world.add<CollectingSink>("sink", {{CollectingSink::kTakesLess, 1},
-                                                  {CollectingSink::kBlock, 111}});
+  Node& sink = world.add<CollectingSink>(
+      "sink", {{CollectingSink::kTakesLess, 1}, {CollectingSink::kBlock, 111}});
   Edge& edge = world.join(source, sink);
   world.start();
   world.engine->run(world.engine->clock().now_ns() + kSecondNs / 10);
@@ -114,15 +114,15 @@ TEST_P(EngineSum, Edges_that_end_at_different_times_leave_exact_zeros) {
   const std::vector<uint64_t> lengths{5'001, 20'000, 12'345};
   for (size_t e = 0; e < lengths.size(); ++e) {
     Node& source = world.add<CountingSource>(
-        "source" + std::to_string(e),
-        {{CountingSource::kFrames, static_cast<double>(lengths[e])}, {CountingSource::kBlock, 333}});
+        "source" + std::to_string(e), {{CountingSource::kFrames, static_cast<double>(lengths[e])},
+                                       {CountingSource::kBlock, 333}});
     world.join(source, sink);
   }
   EXPECT_EQ(world.play(), Outcome::kFinished) << world.waits;
   ASSERT_EQ(samples().size(), 20'000U);
   for (size_t i = 0; i < samples().size(); ++i) {
-    const auto sounding = std::count_if(lengths.begin(), lengths.end(),
-                                        [&](uint64_t length) { return i < length; });
+    const auto sounding =
+        std::count_if(lengths.begin(), lengths.end(), [&](uint64_t length) { return i < length; });
     ASSERT_EQ(samples()[i], static_cast<float>((i + 1) * static_cast<size_t>(sounding))) << i;
   }
   for (const auto& edge : world.engine->edges()) {

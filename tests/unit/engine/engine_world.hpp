@@ -82,10 +82,29 @@ struct World {
   Engine::Outcome play(int64_t limit_ns = 20 * kSecondNs) {
     start();
     const auto outcome = engine->run(engine->clock().now_ns() + limit_ns);
-    if (outcome == Engine::Outcome::kStalled) waits = engine->describe_waits();
+    if (outcome == Engine::Outcome::kStalled) waits = engine->describe_waits() + fills();
     engine->stop();
     expect_accounted();
     return outcome;
+  }
+  // Everything that is known of every edge.
+  std::string fills() const {
+    std::string text;
+    for (const auto& edge : engine->edges()) {
+      text += "\n  " + edge->from.node.id() + " (" + name_of(edge->from.node.state()) + ") -> " +
+              edge->to.node.id() + " (" + name_of(edge->to.node.state()) + "): fill " +
+              std::to_string(edge->is_wired ? edge->fill() : 0) + " of " +
+              std::to_string(edge->from.ring->capacity_frames()) + ", lead " +
+              std::to_string(edge->lead(edge->to.position())) + ", wanted " +
+              std::to_string(edge->wanted_frames) + ", room wanted " +
+              std::to_string(edge->least_room) + (edge->is_wired ? "" : ", not wired") +
+              (edge->is_closed ? ", closed" : "") + (edge->has_end() ? ", ended" : "") +
+              (edge->is_aligned ? "" : ", not aligned") +
+              (edge->options.when_full == WhenFull::kSkip ? ", skips" : "") + ", ahead " +
+              std::to_string(edge->ahead) + ", patience " +
+              std::to_string(edge->options.fill_after_frames);
+    }
+    return text;
   }
   void expect_accounted() const {
     for (const auto& edge : engine->edges()) {
