@@ -207,6 +207,11 @@ class Builder {
 
   bool solve_input(Node& node, InputPort& port, const sluice_port_info& info,
                    std::vector<Wire*>& feeding) {
+    // What feeds it could not be solved: that was said already.
+    if (std::any_of(feeding.begin(), feeding.end(),
+                    [](const Wire* wire) { return wire->from->format.rate_hz == 0; })) {
+      return false;
+    }
     const bool is_sum = feeding.size() > 1 || feeding.front()->gain_db != 0.0;
     const sluice_format& first = feeding.front()->from->format;
     if (!is_sum && accepts(offers(info), first)) {
@@ -218,7 +223,7 @@ class Builder {
     if (!is_sum || target->sample_format == SLUICE_SAMPLE_F32) {
       port.format = *target;
       for (Wire* wire : feeding) {
-        if (!adapt(*wire, *target, info)) return false;
+        if (!adapt(*wire, *target)) return false;
       }
       return true;
     }
@@ -228,7 +233,7 @@ class Builder {
     Node* converter = insert(SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT, node, port, sum, *target);
     if (!converter) return mismatch(node, port, info, *feeding.front());
     for (Wire* wire : feeding) {
-      if (!adapt(*wire, sum, info)) return false;
+      if (!adapt(*wire, sum)) return false;
       wire->to = converter->inputs[0].get();
     }
     port.format = *target;
@@ -246,8 +251,17 @@ class Builder {
     return false;
   }
 
+  bool cannot_adapt(const Wire& wire, const sluice_format& target) {
+    error(wire.edge ? wire.edge->at : document_.at,
+          wire.from->node.id() + "." + wire.from->declaration.key + " gives " +
+              to_text(wire.from->format) + ", " + wire.to->node.id() + "." +
+              wire.to->declaration.key + " needs " + to_text(target) +
+              " here, and no plugin may be put in between that converts it; add such a node.");
+    return false;
+  }
+
   // Brings what comes over `wire` to `target` by adapters, one aspect after the other.
-  bool adapt(Wire& wire, const sluice_format& target, const sluice_port_info& info) {
+  bool adapt(Wire& wire, const sluice_format& target) {
     const auto step = [&](uint32_t flag, sluice_format wanted) {
       if (wanted.sample_format == wire.from->format.sample_format &&
           wanted.channels == wire.from->format.channels &&
@@ -255,7 +269,7 @@ class Builder {
         return true;
       }
       Node* adapter = insert(flag, wire.to->node, *wire.to, wire.from->format, wanted);
-      if (!adapter) return mismatch(wire.to->node, *wire.to, info, wire);
+      if (!adapter) return cannot_adapt(wire, target);
       wires_extra_.push_back({wire.edge, wire.from, adapter->inputs[0].get(), 0.0});
       wire.from = adapter->outputs[0].get();
       return true;
