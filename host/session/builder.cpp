@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <sluice/describe.hpp>
 #include <utility>
 
@@ -166,8 +167,13 @@ class Builder {
   }
 
   void solve() {
+    // What follows a node in error has no format either, which is no error of its own.
+    std::set<const Node*> unsolved;
     for (Node* node : ordered()) {
-      if (!solve_inputs(*node) || !solve_outputs(*node)) continue;
+      const bool follows_error = std::any_of(wires_.begin(), wires_.end(), [&](const Wire& wire) {
+        return &wire.to->node == node && unsolved.contains(&wire.from->node);
+      });
+      if (follows_error || !solve_inputs(*node) || !solve_outputs(*node)) unsolved.insert(node);
     }
   }
 

@@ -121,6 +121,11 @@ graph::Catalog full_catalog(loader::Registry& registry) {
       catalog.add_unavailable(std::string(type->id()), status.error().message);
     }
   }
+  // A file is named after a type of its own, so this is why that type is missing.
+  for (const loader::Problem& problem : registry.problems()) {
+    const std::string id = problem.file.stem().string();
+    if (!catalog.find(id)) catalog.add_unavailable(id, problem.sentence);
+  }
   return catalog;
 }
 
