@@ -79,7 +79,10 @@ void Engine::place(const std::vector<Node*>& ordered) {
                                               lane_options, scheduler_.get()));
       if (layouts[i].head) layouts[i].head->lane = lanes_[i].get();
     }
-    for (Node* node : layouts[i].steps) node->lane = lanes_[i].get();
+    // Those who run already read theirs at this moment.
+    for (Node* node : layouts[i].steps) {
+      if (node->lane == nullptr) node->lane = lanes_[i].get();
+    }
   }
   for (const auto& edge : edges_) {
     if (!edge->is_wired) edge->is_local = edge->from.node.lane == edge->to.node.lane;
