@@ -86,7 +86,7 @@ class PassiveDriver {
   std::vector<Out> run(const std::vector<In>& input, const Splits& splits = {}) {
     const std::vector<std::byte> bytes = run_bytes(std::as_bytes(std::span(input)), splits);
     std::vector<Out> output(bytes.size() / sizeof(Out));
-    std::memcpy(output.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(output.data(), bytes.data(), bytes.size());
     return output;
   }
 
