@@ -278,14 +278,14 @@ class NotingFilter final : public Passive<NotingFilter> {
   static constexpr uint32_t kTypeFlags = SLUICE_TYPE_EQUAL_COUNTS;
   enum { kSlot, kTellAt, kKnob, kFailAt, kPart };
   static constexpr sluice_parameter kParameters[] = {
-      sluice::integer("slot", "", 0, 15, 15, "Where to note."),
+      sluice::integer("slot", "", 0, 15, 15, "Where to note; 15: where nobody looks."),
       sluice::integer("tell_at", "frames", 0, 1e15, 0, "Tells upstream there; 0: never."),
       sluice::number("knob", "", -1e9, 1e9, 0, "A live parameter.", SLUICE_PARAMETER_LIVE),
       sluice::integer("fail_at", "frames", 0, 1e15, 0, "Fails there; 0: never."),
       sluice::boolean("part", false, "Takes odd parts of what it is offered.")};
   void prepare(Setup& setup) {
     channels_ = setup.channels();
-    own_ = &collected[integer(kSlot)];
+    own_ = integer(kSlot) == 15 ? &unseen_ : &collected[integer(kSlot)];
     own_->marks.reserve(1024);
     own_->events.reserve(1024);
     own_->event_positions.reserve(1024);
@@ -325,6 +325,7 @@ class NotingFilter final : public Passive<NotingFilter> {
 
  private:
   Collected* own_ = nullptr;
+  Collected unseen_;
   uint64_t tell_at_ = 0, fail_at_ = 0;
   uint32_t channels_ = 1, turn_ = 0;
   bool takes_part_ = false;
