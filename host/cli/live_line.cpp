@@ -27,7 +27,7 @@ size_t length_of(std::string_view text) {
 std::string bar(double part, bool is_unicode) {
   static constexpr const char* kBlocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   static constexpr const char* kDigits[] = {"_", ".", ":", "-", "=", "+", "*", "#"};
-  const auto step = static_cast<size_t>(std::clamp(part, 0.0, 1.0) * 7.0 + 0.5);
+  const auto step = static_cast<size_t>(std::lround(std::clamp(part, 0.0, 1.0) * 7.0));
   return is_unicode ? kBlocks[step] : kDigits[step];
 }
 

@@ -62,7 +62,7 @@ class LevelWindow {
   void finish_step() noexcept {
     double total = 0.0;
     for (float& lane : lanes_) {
-      total += double{lane};
+      total += static_cast<double>(lane);
       lane = 0.0f;
     }
     const double mean = total / (static_cast<double>(step_frames_) * channels_);
