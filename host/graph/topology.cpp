@@ -17,7 +17,7 @@ constexpr std::size_t kMaximumRouteChecks = 1000;
 // Nodes by number, edges as lists of numbers, with what is taken out marked.
 class Wiring {
  public:
-  explicit Wiring(const std::vector<const Edge*>& edges) : edges_(edges) {
+  explicit Wiring(const std::vector<const Edge*>& edges) {
     for (const Edge* edge : edges) {
       from_.push_back(number(edge->from_node));
       to_.push_back(number(edge->to_node));
@@ -82,7 +82,6 @@ class Wiring {
     }
   }
 
-  const std::vector<const Edge*>& edges_;
   std::unordered_map<std::string_view, std::size_t> numbers_;
   std::size_t count_ = 0;
   std::vector<std::size_t> from_, to_;

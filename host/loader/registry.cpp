@@ -94,7 +94,7 @@ const Type* type_in(const Library& library, std::string_view id) {
 
 class Registry::State {
  public:
-  explicit State(RegistryOptions options)
+  explicit State(const RegistryOptions& options)
       : cache_(!options.has_cache           ? fs::path()
                : options.cache_file.empty() ? default_cache_file()
                                             : options.cache_file) {
@@ -292,7 +292,7 @@ class Registry::State {
   std::vector<Problem> problems_;
 };
 
-Registry::Registry(RegistryOptions options) : state_(std::make_unique<State>(std::move(options))) {}
+Registry::Registry(const RegistryOptions& options) : state_(std::make_unique<State>(options)) {}
 Registry::~Registry() = default;
 
 Result<const Type*> Registry::find(std::string_view id) { return state_->find(id); }

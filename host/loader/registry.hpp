@@ -47,7 +47,7 @@ struct Problem {
 
 class Registry {
  public:
-  explicit Registry(RegistryOptions options = {});
+  explicit Registry(const RegistryOptions& options = {});
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;

@@ -104,7 +104,8 @@ void Limiter::limit_frame(float* frame) noexcept {
   const double gain =
       static_cast<double>(sum_) / static_cast<double>(uint64_t{kUnity} * window_frames_);
   lowest_ = std::min(lowest_, gain);
-  for (uint32_t c = 0; c < channels_; ++c) frame[c] = static_cast<float>(double{frame[c]} * gain);
+  for (uint32_t c = 0; c < channels_; ++c)
+    frame[c] = static_cast<float>(static_cast<double>(frame[c]) * gain);
 }
 
 // The largest gain, not above unity, that keeps the frame at the ceiling; makes it finite.
@@ -115,7 +116,7 @@ Limiter::Gain Limiter::needed_gain(float* frame) const noexcept {
     frame[c] = std::clamp(frame[c], -FLT_MAX, FLT_MAX);
     peak = std::max(peak, std::abs(frame[c]));
   }
-  return peak <= 1.0f ? kUnity : static_cast<Gain>(kUnity / double{peak});
+  return peak <= 1.0f ? kUnity : static_cast<Gain>(kUnity / static_cast<double>(peak));
 }
 
 // The smallest of the last window_frames_ needs. One that is followed by a smaller one can never be

@@ -1,6 +1,7 @@
 #include "plugins/sinks/tcp/session_statistics.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace sluice {
@@ -17,8 +18,8 @@ int64_t RecentValues::quantile(double share) {
   if (count_ == 0) return 0;
   const auto end = values_.begin() + static_cast<std::ptrdiff_t>(count_);
   std::copy(values_.begin(), end, sorted_.begin());
-  const auto at =
-      sorted_.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(count_ - 1) + 0.5);
+  const auto at = sorted_.begin() +
+                  static_cast<std::ptrdiff_t>(std::lround(share * static_cast<double>(count_ - 1)));
   std::nth_element(sorted_.begin(), at, sorted_.begin() + static_cast<std::ptrdiff_t>(count_));
   return *at;
 }

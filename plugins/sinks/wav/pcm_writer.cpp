@@ -4,7 +4,7 @@
 
 std::optional<sluice::Failure> PcmWriter::write(const void* data, uint32_t frames) {
   if (frames_ >= next_header_frames_) {
-    if (const auto failure = write_header()) return failure;
+    if (auto failure = write_header()) return failure;
     next_header_frames_ += format_.rate_hz;
   }
   const uint32_t frame_bytes = sluice::frame_bytes(format_);
@@ -16,12 +16,12 @@ std::optional<sluice::Failure> PcmWriter::write(const void* data, uint32_t frame
 
   file_.truncate(at + uint64_t{whole_frames} * frame_bytes);
   // The header needs no new room.
-  if (const auto failure = write_header()) return failure;
+  if (auto failure = write_header()) return failure;
   return file_.failure(frames_);
 }
 
 std::optional<sluice::Failure> PcmWriter::finish() {
-  if (const auto failure = write_header()) return failure;
+  if (auto failure = write_header()) return failure;
   // RIFF chunks have an even length; a reader does not miss the byte if there is no room for it.
   if (file_.bytes() % 2 != 0) file_.write_at(file_.bytes(), "", 1);
   return std::nullopt;
