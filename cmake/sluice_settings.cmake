@@ -26,7 +26,7 @@ add_library(sluice_warnings INTERFACE)
 target_compile_options(
   sluice_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wdouble-promotion)
 if(SLUICE_WARNINGS_AS_ERRORS)
-  target_compile_options(sluice_warnings INTERFACE -Werror)
+  target_compile_options(sluice_warnings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Werror>)
 endif()
 
 add_library(sluice_host INTERFACE)

@@ -28,8 +28,8 @@ void touch(std::byte* page) noexcept {
 }  // namespace
 
 std::size_t MirrorMemory::page_bytes() noexcept {
-  static const auto kBytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  return kBytes;
+  static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
 }
 
 support::Result<MirrorMemory> MirrorMemory::create(const char* name, std::size_t header_bytes,
