@@ -156,6 +156,8 @@ class Engine {
   std::unique_ptr<LanePlan> plan_of(const Lane& lane) const;
   void publish_plans();
   bool has_seen(Lane& lane, uint64_t plan);
+  bool is_detaching(const Edge& edge) const;
+  void begin_detaching(Edge& edge);
   void tend_edges();
   void tend_nodes();
   bool tend_node(LeavingNode& leaving);

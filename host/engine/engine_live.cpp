@@ -142,10 +142,7 @@ support::Status Engine::wire_demanded(uint64_t behind_frames) {
   const auto demanded = demanded_nodes();
   for (const auto& edge : edges_) {
     if (edge->is_wired || edge->is_leaving || !demanded.contains(&edge->to.node)) continue;
-    const bool is_detaching =
-        std::any_of(detaching_edges_.begin(), detaching_edges_.end(),
-                    [&](const DetachingEdge& it) { return it.edge == edge.get(); });
-    if (is_detaching) continue;
+    if (is_detaching(*edge)) continue;
     if (auto status = attach(*edge, behind_frames); !status) return status;
   }
   return {};
@@ -157,6 +154,17 @@ bool Engine::has_seen(Lane& lane, uint64_t plan) {
   return lane.seen_plan() >= plan;
 }
 
+bool Engine::is_detaching(const Edge& edge) const {
+  return std::any_of(detaching_edges_.begin(), detaching_edges_.end(),
+                     [&](const DetachingEdge& it) { return it.edge == &edge; });
+}
+
+// Leaves it out of the plans from the next one on.
+void Engine::begin_detaching(Edge& edge) {
+  edge.is_wired = false;
+  if (!is_detaching(edge)) detaching_edges_.push_back({&edge, plan_number_ + 1});
+}
+
 void Engine::tend_edges() {
   const int64_t now_ns = clock_->now_ns();
   const size_t before = detaching_edges_.size();
@@ -166,8 +174,7 @@ void Engine::tend_edges() {
     const bool is_heard = edge.is_wired && is_f32 && !edge.has_faded && !edge.is_closed &&
                           !edge.from.marks.state().has_ended() && !edge.to.node.is_finished();
     if (is_heard && now_ns < leaving.deadline_ns) return false;
-    edge.is_wired = false;
-    detaching_edges_.push_back({&edge, plan_number_ + 1});
+    begin_detaching(edge);
     return true;
   });
   if (detaching_edges_.size() != before) {
@@ -175,8 +182,7 @@ void Engine::tend_edges() {
     const auto demanded = demanded_nodes();
     for (const auto& edge : edges_) {
       if (!edge->is_wired || demanded.contains(&edge->to.node)) continue;
-      edge->is_wired = false;
-      detaching_edges_.push_back({edge.get(), plan_number_ + 1});
+      begin_detaching(*edge);
     }
     publish_plans();
   }
@@ -191,6 +197,8 @@ void Engine::tend_edges() {
         if (std::exchange(edge.is_starving, false)) edge.from.starving_readers.fetch_sub(1);
         edge.from.node.lane->wake();
         if (edge.is_leaving) {
+          // It may have been parked while it was still to ramp out.
+          std::erase_if(leaving_edges_, [&](const auto& it) { return it.edge == &edge; });
           std::erase_if(edges_, [&](const auto& it) { return it.get() == &edge; });
         }
         return true;

@@ -171,6 +171,30 @@ TEST_P(EngineLive, Whole_branch_comes_and_goes_while_the_rest_plays_on) {
   EXPECT_EQ(world.engine->edges()[0]->lost_frames, 0U);
 }
 
+TEST_P(EngineLive, Edge_whose_reader_is_parked_while_it_ramps_out_goes_once) {
+  World world(GetParam(), kMono);
+  Node& source = world.add<CountingSource>(
+      "source", {{CountingSource::kFrames, 1e9}, {CountingSource::kPacedHz, 48'000}});
+  Node& sink = world.add<CollectingSink>("sink");
+  Node& first = world.add<CopyFilter>("first");
+  Node& second = world.add<CopyFilter>("second");
+  Node& branch = world.add<CollectingSink>("branch", {{CollectingSink::kSlot, 1}});
+  world.join(source, sink);
+  world.chain({&source, &first, &second, &branch});
+  world.start();
+  run_for(world, kSecondNs / 20);
+  world.engine->disconnect_live(*world.engine->edges()[3]);
+  run_for(world, kSecondNs / 50);
+  world.engine->disconnect_live(*world.engine->edges()[2]);
+  run_for(world, kSecondNs / 100);
+  world.engine->disconnect_live(*world.engine->edges()[1]);
+  settle(world);
+  EXPECT_EQ(world.engine->edges().size(), 1U);
+  world.engine->stop();
+  world.expect_accounted();
+  expect_counted(samples().size());
+}
+
 TEST_P(EngineLive, Source_is_replaced_under_a_filter_that_stays) {
   World world(GetParam(), kMono);
   const auto add = [&](const char* id, double value) -> Node& {
