@@ -113,7 +113,9 @@ ClockMap::Policy ClockMap::policy(size_t edge) const {
 
   policy.when_full =
       *link.when_full == graph::WhenFull::kSkip ? engine::WhenFull::kSkip : engine::WhenFull::kWait;
-  if (policy.when_full == engine::WhenFull::kWait && is_clocked && edge != pacer) {
+  // A reader without a clock may ask for every frame of a source without one: it has said so.
+  const bool is_late_by_nature = !up.is_none() || !down.is_none();
+  if (policy.when_full == engine::WhenFull::kWait && is_late_by_nature && edge != pacer) {
     policy.complaint = link.to->node.id() + " would hold up " + links_[pacer].to->node.id() +
                        ", which plays in real time: let this edge skip, or give it \"pace\": true.";
   }
