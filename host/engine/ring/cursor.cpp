@@ -38,14 +38,19 @@ Cursor& Cursor::operator=(Cursor&& other) noexcept {
 bool Cursor::claim(Ring& ring, CursorPolicy policy, std::uint64_t skip_target) noexcept {
   detach();
   GateHeader& header = *ring.header_;
-  std::uint64_t mask = header.slot_mask.load(std::memory_order_relaxed);
-  std::uint64_t bit = 0;
-  do {
-    if (mask == ~std::uint64_t{0}) return false;
-    bit = ~mask & (mask + 1);
-  } while (!header.slot_mask.compare_exchange_weak(mask, mask | bit, std::memory_order_acq_rel,
-                                                   std::memory_order_relaxed));
-  slot_ = &header.slots[std::countr_zero(bit)];
+  for (std::uint32_t word = 0; word < GateHeader::kMaskWords && slot_ == nullptr; ++word) {
+    std::atomic<std::uint64_t>& slots = header.slot_masks[word];
+    std::uint64_t mask = slots.load(std::memory_order_relaxed);
+    while (mask != ~std::uint64_t{0}) {
+      const std::uint64_t bit = ~mask & (mask + 1);
+      if (slots.compare_exchange_weak(mask, mask | bit, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
+        slot_ = &header.slots[word * 64 + static_cast<std::uint32_t>(std::countr_zero(bit))];
+        break;
+      }
+    }
+  }
+  if (slot_ == nullptr) return false;
   slot_->skip_target.store(skip_target, std::memory_order_relaxed);
   slot_->lost.store(0, std::memory_order_relaxed);
   header_ = &header;
@@ -107,9 +112,9 @@ AttachStatus Cursor::attach_behind(Ring& ring, std::uint64_t distance_frames, Cu
 
 void Cursor::detach() noexcept {
   if (slot_ == nullptr) return;
-  const std::uint64_t bit = std::uint64_t{1} << slot();
+  const std::uint64_t bit = std::uint64_t{1} << slot() % 64;
   slot_->word.store(CursorSlot::kFreeWord, std::memory_order_release);
-  header_->slot_mask.fetch_and(~bit, std::memory_order_release);
+  header_->slot_masks[slot() / 64].fetch_and(~bit, std::memory_order_release);
   slot_ = nullptr;
   held_ = 0;
 }

@@ -1,7 +1,9 @@
 #include "host/engine/ring/gate.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstddef>
 
 namespace sluice::engine {
 namespace {
@@ -16,6 +18,25 @@ constexpr int kMoveAttempts = 4;
 
 bool is_movable(std::uint64_t word) noexcept {
   return (word & (kSkipBit | kPinnedBit)) == kSkipBit;
+}
+
+using Masks = std::array<std::uint64_t, GateHeader::kMaskWords>;
+
+template <typename Header, typename Visit>
+void for_each_slot(const Masks& masks, Header& header, Visit&& visit) {
+  for (std::size_t word = 0; word < masks.size(); ++word) {
+    for (std::uint64_t mask = masks[word]; mask != 0; mask &= mask - 1) {
+      visit(header.slots[word * 64 + static_cast<std::size_t>(std::countr_zero(mask))]);
+    }
+  }
+}
+
+Masks owned_slots(const GateHeader& header) noexcept {
+  Masks masks;
+  for (std::uint32_t word = 0; word < GateHeader::kMaskWords; ++word) {
+    masks[word] = header.slot_masks[word].load(std::memory_order_acquire);
+  }
+  return masks;
 }
 
 }  // namespace
@@ -44,7 +65,7 @@ std::uint64_t Gate::raise(std::uint64_t newest, std::uint64_t needed, bool evict
 void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want want) noexcept {
   // Before the slots: whoever attaches after this load is found by the next look at the count.
   seen_attaches_ = header_.attach_count.load(std::memory_order_seq_cst);
-  const std::uint64_t slots = header_.slot_mask.load(std::memory_order_acquire);
+  const Masks slots = owned_slots(header_);
 
   std::uint64_t insisted = kNobody;  // by cursors that must not be moved
   std::uint64_t movable = kNobody;   // the oldest of the others
@@ -57,23 +78,21 @@ void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want wan
       (evict && (word & kSkipBit) != 0 ? pinned : waits) = true;
     }
   };
-  for (std::uint64_t mask = slots; mask != 0; mask &= mask - 1) {
-    const CursorSlot& slot = header_.slots[std::countr_zero(mask)];
+  for_each_slot(slots, header_, [&](const CursorSlot& slot) {
     const std::uint64_t word = slot.word.load(std::memory_order_acquire);
-    if (word == kFreeWord) continue;
+    if (word == kFreeWord) return;
     if (evict && is_movable(word)) {
       movable = std::min(movable, word >> kShift);
     } else {
       insist(word);
     }
-  }
+  });
 
   std::uint64_t reach = std::min(needed, insisted + capacity_);
   if (reach < needed && want == Want::kAllOrNothing) reach = 0;
   if (movable + capacity_ < reach) {
     movable = kNobody;
-    for (std::uint64_t mask = slots; mask != 0; mask &= mask - 1) {
-      CursorSlot& slot = header_.slots[std::countr_zero(mask)];
+    for_each_slot(slots, header_, [&](CursorSlot& slot) {
       std::uint64_t word = slot.word.load(std::memory_order_acquire);
       for (int attempt = 0; attempt < kMoveAttempts; ++attempt) {
         if (word == kFreeWord || !is_movable(word) || (word >> kShift) + capacity_ >= reach) break;
@@ -85,13 +104,13 @@ void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want wan
           word = moved_word;
         }
       }
-      if (word == kFreeWord) continue;
+      if (word == kFreeWord) return;
       if (is_movable(word) && (word >> kShift) + capacity_ >= reach) {
         movable = std::min(movable, word >> kShift);
       } else {
         insist(word);
       }
-    }
+    });
   }
   held_ = std::min(insisted, movable);
   blocker_ = waits ? Blocker::kWaitingCursor : pinned ? Blocker::kPinnedCursor : Blocker::kNone;
@@ -99,13 +118,11 @@ void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want wan
 
 std::uint64_t Gate::oldest_held(std::uint64_t newest, bool evict) const noexcept {
   std::uint64_t held = newest;
-  for (std::uint64_t mask = header_.slot_mask.load(std::memory_order_acquire); mask != 0;
-       mask &= mask - 1) {
-    const CursorSlot& slot = header_.slots[std::countr_zero(mask)];
+  for_each_slot(owned_slots(header_), header_, [&](const CursorSlot& slot) {
     const std::uint64_t word = slot.word.load(std::memory_order_acquire);
-    if (word == kFreeWord || (evict && is_movable(word))) continue;
+    if (word == kFreeWord || (evict && is_movable(word))) return;
     held = std::min(held, word >> kShift);
-  }
+  });
   return held;
 }
 

@@ -14,8 +14,8 @@ enum class CursorPolicy : std::uint8_t {
   kSkip,  // moves it on, counted, unless it is inside a span just then
 };
 
-// Cursors that one ring can have at a time.
-inline constexpr std::uint32_t kMaxCursors = 64;
+// Cursors that one ring can have at a time; a multiple of 64.
+inline constexpr std::uint32_t kMaxCursors = 128;
 
 // One reader, on a cache line of its own. `word` is (position << 2) | kSkipBit | kPinnedBit, or
 // kFreeWord. Position, policy and pin share a word so that the writer's one compare-exchange sees
@@ -41,12 +41,14 @@ struct GateHeader {
   alignas(64) std::atomic<std::uint64_t> written{0};
   alignas(64) std::atomic<std::uint64_t> limit{0};
   alignas(64) std::atomic<std::uint64_t> attach_count{0};  // bumped whenever a position goes back
-  std::atomic<std::uint64_t> slot_mask{0};                 // slots that somebody owns
+  // Slots that somebody owns, 64 to a word. Each word is claimed in by itself.
+  static constexpr std::uint32_t kMaskWords = kMaxCursors / 64;
+  std::atomic<std::uint64_t> slot_masks[kMaskWords]{};
   alignas(64) CursorSlot slots[kMaxCursors];
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(sizeof(CursorSlot) == 64 && sizeof(GateHeader) == (3 + kMaxCursors) * 64);
-static_assert(kMaxCursors == 64, "slot_mask has one bit for each");
+static_assert(kMaxCursors % 64 == 0, "slot_masks has one bit for each");
 
 // Who keeps a writer from going on.
 enum class Blocker : std::uint8_t {

@@ -82,8 +82,11 @@ std::uint64_t Ring::room() const noexcept {
 }
 
 std::uint32_t Ring::cursor_count() const noexcept {
-  return static_cast<std::uint32_t>(
-      std::popcount(header_->slot_mask.load(std::memory_order_relaxed)));
+  int count = 0;
+  for (const auto& mask : header_->slot_masks) {
+    count += std::popcount(mask.load(std::memory_order_relaxed));
+  }
+  return static_cast<std::uint32_t>(count);
 }
 
 std::optional<Ring::CursorState> Ring::cursor_state(std::uint32_t slot) const noexcept {

@@ -340,7 +340,7 @@ TEST_P(EngineLive, Hundreds_of_changes_lose_no_frame_of_the_untouched) {
     if (i % 3 == 0) run_for(world, kSecondNs / 500);
     world.engine->disconnect_live(**edge);
     if (i % 10 == 0) run_for(world, kSecondNs / 100);
-    // At most 64 readers of a ring: let some go.
+    // At most 128 readers of a ring: let some go.
     if (i % 40 == 39) settle(world);
   }
   settle(world);

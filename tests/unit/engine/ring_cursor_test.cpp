@@ -144,9 +144,21 @@ TEST_F(CursorTest, Slots_run_out_at_the_maximum_and_come_back) {
   Cursor late;
   EXPECT_EQ(late.attach_behind(*ring_, 0, CursorPolicy::kWait), AttachStatus::kNoSlot);
   EXPECT_EQ(late.attach_at(*ring_, 0, CursorPolicy::kWait), AttachStatus::kNoSlot);
-  cursors[17].detach();
-  EXPECT_EQ(late.attach_behind(*ring_, 0, CursorPolicy::kWait), AttachStatus::kAttached);
-  EXPECT_EQ(late.slot(), 17U);
+  EXPECT_EQ(ring_->cursor_count(), kMaxCursors);
+  for (const std::uint32_t slot : {17U, kMaxCursors - 1}) {
+    cursors[slot].detach();
+    EXPECT_EQ(late.attach_behind(*ring_, 0, CursorPolicy::kWait), AttachStatus::kAttached);
+    EXPECT_EQ(late.slot(), slot);
+    cursors[slot] = std::move(late);
+  }
+  // Each of them insists on its place, and the last one is moved on like the first.
+  ASSERT_TRUE(write_payload(*ring_, static_cast<std::uint32_t>(capacity_)));
+  EXPECT_EQ(ring_->room(), 0U);
+  for (Cursor& cursor : cursors) EXPECT_EQ(read_payload(cursor, 16), 16U);
+  EXPECT_EQ(ring_->room(), 16U);
+  ASSERT_EQ(late.attach_behind(*ring_, 0, CursorPolicy::kWait), AttachStatus::kNoSlot);
+  cursors[3].detach();
+  ASSERT_EQ(late.attach_behind(*ring_, 0, CursorPolicy::kWait), AttachStatus::kAttached);
   cursors.clear();
   EXPECT_EQ(ring_->cursor_count(), 1U);
 }
