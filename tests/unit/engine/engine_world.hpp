@@ -79,13 +79,24 @@ struct World {
   }
   // Starts, runs to the end or `limit_ns` further, stops; says who waited for whom if it did not
   // end.
-  Engine::Outcome play(int64_t limit_ns = 20 * kSecondNs) {
+  Engine::Outcome play(int64_t limit_ns = 100 * kSecondNs) {
     start();
     const auto outcome = engine->run(engine->clock().now_ns() + limit_ns);
     if (outcome == Engine::Outcome::kStalled) waits = engine->describe_waits() + fills();
     engine->stop();
     expect_accounted();
     return outcome;
+  }
+  // Lets the graph run until `is_there`, however long that takes on a busy machine.
+  void run_until(const std::function<bool()>& is_there) {
+    const int64_t end_ns = engine->clock().now_ns() + 100 * kSecondNs;
+    while (!is_there()) {
+      ASSERT_LT(engine->clock().now_ns(), end_ns) << fills();
+      engine->run(engine->clock().now_ns() + kSecondNs / 500);
+    }
+  }
+  void run_until_read(const Edge& edge, uint64_t frames) {
+    run_until([&] { return edge.read_frames >= frames; });
   }
   // Everything that is known of every edge.
   std::string fills() const {
