@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <bit>
@@ -382,6 +383,11 @@ uint32_t WorkerDriver::is_ready(const sluice_wait_item& item) {
       return network_.ready(item.object, item.amount);
     case SLUICE_WAIT_MARKS:
       return !input_marks_.empty();
+    case SLUICE_WAIT_DESCRIPTOR: {
+      pollfd descriptor{item.descriptor, static_cast<short>(item.amount), 0};
+      ::poll(&descriptor, 1, 0);
+      return static_cast<uint16_t>(descriptor.revents);
+    }
     default:
       violate(fmt::format("wait: kind {} is not offered by the test driver", item.kind));
       return 0;

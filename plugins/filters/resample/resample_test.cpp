@@ -113,7 +113,7 @@ TEST(Resample, Nothing_is_held_longer_than_declared) {
         longest = std::max(longest, i - std::min(i, next));
       }
       EXPECT_LE(longest, hold);
-      EXPECT_GE(longest + 8, hold);
+      EXPECT_GE(longest + longest / 10, hold);
     }
   }
 }
