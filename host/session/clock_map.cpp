@@ -48,11 +48,11 @@ void ClockMap::forget() {
 }
 
 const ClockName& ClockMap::own(const engine::Node& node, uint32_t port) const {
-  static const ClockName kNone;
+  static const ClockName none;
   const auto found = std::find_if(clocks_.begin(), clocks_.end(), [&](const Entry& entry) {
     return entry.node == &node && entry.port == port;
   });
-  return found == clocks_.end() ? kNone : found->clock;
+  return found == clocks_.end() ? none : found->clock;
 }
 
 const ClockName& ClockMap::upstream(size_t link) const {

@@ -218,8 +218,8 @@ void Thread::join() {
 }
 
 const SchedulingOutcome& Thread::scheduling() const {
-  static const SchedulingOutcome kNone;
-  return state_ ? state_->outcome : kNone;
+  static const SchedulingOutcome none;
+  return state_ ? state_->outcome : none;
 }
 
 }  // namespace sluice::support
