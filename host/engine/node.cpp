@@ -130,6 +130,11 @@ support::Status Node::create() {
     node_ = nullptr;
     return take_error(result, "create the node");
   }
+  if (!node_) {
+    return support::Error{support::ErrorCode::kInternal,
+                          std::string("The plugin says that it made a ") + type_.id +
+                              ", but gave none: its function create has to set *node."};
+  }
   const auto interface = [&](const char* name) {
     return type_.functions->get_interface(node_, name);
   };
@@ -151,7 +156,20 @@ support::Status Node::create() {
                           std::string("The plugin has no functions to run a ") + type_.id +
                               ": rebuild it against this SDK."};
   }
+  if (const char* const missing = missing_function()) {
+    return support::Error{support::ErrorCode::kUnsupported,
+                          std::string("The plugin's table for a ") + type_.id +
+                              " has no function " + missing +
+                              ": fill it in and rebuild the plugin."};
+  }
   return {};
+}
+
+const char* Node::missing_function() const {
+  if (passive_) return passive_->process ? nullptr : "process";
+  if (threaded_) return threaded_->run ? nullptr : "run";
+  if (!device_->start) return "start";
+  return device_->stop ? nullptr : "stop";
 }
 
 support::Result<sluice_port_info> Node::describe(uint32_t port,

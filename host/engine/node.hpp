@@ -165,6 +165,8 @@ class Node {
 
   static constexpr size_t kMaxEvents = 64;
 
+  // The first function that the node's table lacks; null if it is complete.
+  const char* missing_function() const;
   bool offer_inputs(uint32_t block_frames);
   bool offer_outputs(uint32_t block_frames);
   bool is_abandoned() const;

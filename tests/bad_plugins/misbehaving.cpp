@@ -94,28 +94,66 @@ BAD_PASSIVE(ClaimsTooMuch, "claims-too-much",
 
 #undef BAD_PASSIVE
 
-// Says it is passive, but has no table for it.
-class HasNoTable final : public Filter<HasNoTable> {
+// Types whose functions are there, but answer `get_interface` with `table`, which lacks something.
+class Hollow final : public Filter<Hollow> {
  public:
-  static constexpr Info kInfo{"bad.has-no-table", "No table", "Breaks a promise."};
+  static constexpr Info kInfo{"bad.hollow", "Hollow", "Breaks a promise."};
   void filter(const float*, float*, uint32_t, uint32_t) {}
 };
+template <const auto* table>
+const void* answer(const sluice_node*, const char*) {
+  return table;
+}
+template <const auto* table>
+constexpr sluice_node_functions kWithTable = [] {
+  sluice_node_functions functions = sluice::TypeOf<Hollow>::kFunctions;
+  functions.get_interface = answer<table>;
+  return functions;
+}();
+constexpr sluice_type hollow(const char* id, uint32_t execution,
+                             const sluice_node_functions& functions) {
+  sluice_type type = sluice::TypeOf<Hollow>::kType;
+  type.id = id;
+  type.execution = execution;
+  type.functions = &functions;
+  return type;
+}
+constexpr const void* kNoTable = nullptr;
 constexpr sluice_node_functions without_table() {
-  sluice_node_functions functions = sluice::TypeOf<HasNoTable>::kFunctions;
-  functions.get_interface = [](const sluice_node*, const char*) -> const void* { return nullptr; };
+  sluice_node_functions functions = sluice::TypeOf<Hollow>::kFunctions;
+  functions.get_interface = [](const sluice_node*, const char*) { return kNoTable; };
+  return functions;
+}
+constexpr sluice_node_functions without_node() {
+  sluice_node_functions functions = sluice::TypeOf<Hollow>::kFunctions;
+  functions.create = [](const sluice_host*, sluice_node** node) -> sluice_result {
+    *node = nullptr;
+    return SLUICE_OK;
+  };
   return functions;
 }
 constexpr sluice_node_functions kWithoutTable = without_table();
-constexpr sluice_type without_table_type() {
-  sluice_type type = sluice::TypeOf<HasNoTable>::kType;
-  type.functions = &kWithoutTable;
-  return type;
-}
-constexpr sluice_type kHasNoTable = without_table_type();
+constexpr sluice_node_functions kWithoutNode = without_node();
+constexpr sluice_passive kNoProcess{};
+constexpr sluice_threaded kNoRun{};
+constexpr sluice_device kNoStart{};
+constexpr sluice_device kNoStop{[](sluice_node*) -> sluice_result { return SLUICE_OK; }, nullptr};
+constexpr sluice_type kHollow[] = {
+    hollow("bad.has-no-table", SLUICE_EXECUTION_PASSIVE, kWithoutTable),
+    hollow("bad.has-no-node", SLUICE_EXECUTION_PASSIVE, kWithoutNode),
+    hollow("bad.has-no-process", SLUICE_EXECUTION_PASSIVE, kWithTable<&kNoProcess>),
+    hollow("bad.has-no-run", SLUICE_EXECUTION_THREADED, kWithTable<&kNoRun>),
+    hollow("bad.has-no-start", SLUICE_EXECUTION_DEVICE, kWithTable<&kNoStart>),
+    hollow("bad.has-no-stop", SLUICE_EXECUTION_DEVICE, kWithTable<&kNoStop>)};
 
 template <typename... T>
-constexpr std::array<const sluice_type*, sizeof...(T) + 1> kAll = {&sluice::TypeOf<T>::kType...,
-                                                                   &kHasNoTable};
+constexpr std::array<const sluice_type*, sizeof...(T) + 6> kAll = {&sluice::TypeOf<T>::kType...,
+                                                                   &kHollow[0],
+                                                                   &kHollow[1],
+                                                                   &kHollow[2],
+                                                                   &kHollow[3],
+                                                                   &kHollow[4],
+                                                                   &kHollow[5]};
 constexpr const auto& kTypes =
     kAll<Allocates, Frees, Locks, OpensFile, Prints, Logs, Sleeps, MakesNan, WritesBeyond,
          ThrowsInCreate, FailsInPrepare, FailsWithoutSentence, NeverProgresses, AnswersNothing,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host/engine/engine.hpp"
@@ -213,11 +214,22 @@ TEST_F(MisbehavingPlugins, Failing_without_a_sentence_gets_one_from_the_host) {
   EXPECT_THAT(prepared.error().message, ::testing::HasSubstr("without saying why"));
 }
 
-TEST_F(MisbehavingPlugins, Type_without_its_table_makes_no_node) {
+TEST_F(MisbehavingPlugins, Type_without_its_functions_makes_no_node_and_names_what_is_missing) {
   EngineOptions options;
   options.time = engine::TimeMode::kVirtual;
   Engine engine(options);
-  EXPECT_FALSE(engine.add("bad", type("bad.has-no-table"), {}));
+  for (const auto& [id, sentence] : std::vector<std::pair<const char*, const char*>>{
+           {"bad.has-no-table", "no functions to run"},
+           {"bad.has-no-node", "has to set *node"},
+           {"bad.has-no-process", "no function process"},
+           {"bad.has-no-run", "no function run"},
+           {"bad.has-no-start", "no function start"},
+           {"bad.has-no-stop", "no function stop"}}) {
+    const auto node = engine.add("bad", type(id), {});
+    ASSERT_FALSE(node) << id;
+    EXPECT_THAT(node.error().message,
+                ::testing::AllOf(::testing::HasSubstr(id), ::testing::HasSubstr(sentence)));
+  }
 }
 
 TEST_F(MisbehavingPlugins, Node_without_progress_stalls_and_is_found_out) {
