@@ -30,6 +30,10 @@ Encoder::Encoder(OutputFile& file, const sluice_format& format, Codec codec)
   double quality = kVorbisQuality;
   if (codec == Codec::kVorbis) {
     sf_command(encoder_, SFC_SET_VBR_ENCODING_QUALITY, &quality, sizeof(quality));
+  } else {
+    // The head, so that the file can be opened from the start. Not for Vorbis: libsndfile would
+    // write it a second time with the first frame.
+    sf_command(encoder_, SFC_UPDATE_HEADER_NOW, nullptr, 0);
   }
 }
 
@@ -66,7 +70,7 @@ std::optional<sluice::Failure> Encoder::write(const void* data, uint32_t frames)
 }
 
 std::optional<sluice::Failure> Encoder::finish() {
-  // libsndfile writes the head of a FLAC with its first frame, and so never without one.
+  // libsndfile writes the head of an Ogg with its first frame, and so never without one.
   if (file_.bytes() == 0) sf_command(encoder_, SFC_UPDATE_HEADER_NOW, nullptr, 0);
   sf_close(std::exchange(encoder_, nullptr));
   if (file_.has_failed()) return file_.failure(frames_);

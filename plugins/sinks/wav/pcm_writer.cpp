@@ -2,17 +2,28 @@
 
 #include "plugins/sinks/wav/wav_header.hpp"
 
+namespace {
+
+constexpr uint32_t kHeadersPerSecond = 10;
+
+}  // namespace
+
+PcmWriter::PcmWriter(OutputFile& file, const sluice_format& format, bool always_rf64)
+    : file_(file), format_(format), always_rf64_(always_rf64) {
+  if (const auto failure = write_header()) throw *failure;
+}
+
 std::optional<sluice::Failure> PcmWriter::write(const void* data, uint32_t frames) {
-  if (frames_ >= next_header_frames_) {
-    if (auto failure = write_header()) return failure;
-    next_header_frames_ += format_.rate_hz;
-  }
   const uint32_t frame_bytes = sluice::frame_bytes(format_);
   const uint64_t at = file_.bytes();
   const size_t written = file_.write_at(at, data, size_t{frames} * frame_bytes);
   const auto whole_frames = static_cast<uint32_t>(written / frame_bytes);
   frames_ += whole_frames;
-  if (whole_frames == frames) return std::nullopt;
+  if (whole_frames == frames) {
+    if (frames_ < next_header_frames_) return std::nullopt;
+    next_header_frames_ = frames_ + format_.rate_hz / kHeadersPerSecond;
+    return write_header();
+  }
 
   file_.truncate(at + uint64_t{whole_frames} * frame_bytes);
   // The header needs no new room.

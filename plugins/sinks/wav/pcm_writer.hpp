@@ -1,5 +1,5 @@
-// Writes WAV and RF64: frames as they are, behind a header that is brought up to date once a
-// second.
+// Writes WAV and RF64: frames as they are, behind a header that is there from the start and brought
+// up to date with every tenth of a second.
 #pragma once
 
 #include "plugins/sinks/wav/output_file.hpp"
@@ -8,8 +8,8 @@
 class PcmWriter : public Writer {
  public:
   // `file` has begun and outlives the writer. A WAV that passes 4 GiB turns into RF64 by itself.
-  PcmWriter(OutputFile& file, const sluice_format& format, bool always_rf64)
-      : file_(file), format_(format), always_rf64_(always_rf64) {}
+  // Throws sluice::Failure if not even the header can be written.
+  PcmWriter(OutputFile& file, const sluice_format& format, bool always_rf64);
 
   std::optional<sluice::Failure> write(const void* data, uint32_t frames) override;
   std::optional<sluice::Failure> finish() override;

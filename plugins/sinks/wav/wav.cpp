@@ -34,10 +34,9 @@ class SinkWav : public sluice::Threaded<SinkWav> {
       "Writes a sound file: WAV, RF64, FLAC or Ogg Vorbis. Frames are written as they come, "
       "without conversion: WAV and RF64 hold s16, s24, s32 and f32, FLAC s16 and s24, Ogg f32 (at "
       "about 192 kbit/s). A WAV that grows past 4 GiB becomes RF64. The file can be played at any "
-      "moment, after a crash or on a full disk too, but for the last second. A file of that name "
-      "is "
-      "overwritten when the graph starts, with a line in the log; a folder, a device, a pipe or a "
-      "file that is in use is refused."};
+      "moment, after a crash or on a full disk too, but for the last fifth of a second (Ogg: the "
+      "last second). A file of that name is overwritten when the graph starts, with a line in the "
+      "log; a folder, a device, a pipe or a file that is in use is refused."};
   enum Parameter : uint32_t { kPath, kFormat, kContainer };
   static constexpr sluice_parameter kParameters[] = {
       sluice::text("path", "", "The file to write.", sluice::kRequired | sluice::kOutputPath,
