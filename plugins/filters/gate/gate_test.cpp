@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sluice/frames.hpp>
 #include <vector>
 
 #include "tests/support/passive_driver.hpp"
@@ -105,6 +106,110 @@ TEST(Gate, Run_openDbRaisedLive_staysClosed) {
   gate.parameter_at(60000, "open_db", -10);
   static_cast<void>(gate.run(bursts(), {.frames = 480}));
   EXPECT_EQ(gate.counter("openings"), 0u);
+}
+
+TEST(Gate, Run_passedFrames_keepTheirCaptureTimes) {
+  constexpr int64_t kStartNs = 5'000'000'000;
+  const auto captured_ns = [](uint64_t frame) { return kStartNs + ns_of_frames(frame, 48000); };
+  const std::vector<float> in = bursts();
+
+  PassiveDriver zeros("filter.gate");
+  prepare(zeros, "zeros");
+  zeros.capture_from(kStartNs);
+  static_cast<void>(zeros.run(in, {.frames = 480}));
+  for (const uint64_t frame : {uint64_t{0}, uint64_t{10007}, uint64_t{120000}, uint64_t{143999}}) {
+    EXPECT_NEAR(static_cast<double>(zeros.capture_ns(kLookback + frame) - captured_ns(frame)), 0, 2)
+        << frame;
+  }
+
+  PassiveDriver nothing("filter.gate");
+  prepare(nothing, "nothing");
+  nothing.capture_from(kStartNs);
+  const std::vector<float> out = nothing.run(in, {.frames = 480});
+  EXPECT_NEAR(static_cast<double>(nothing.capture_ns(10007) - captured_ns(10007)), 0, 2);
+  // Behind what was left out: the look-back first, which holds the start of the second tone.
+  ASSERT_GE(nothing.marks().size(), 2u);
+  const uint64_t again = nothing.marks()[1].position;
+  const auto left = channel_of(part(out, again, out.size(), 2), 0, 2);
+  uint64_t first = 0;
+  while (first < left.size() && left[first] == 0.0f) ++first;
+  ASSERT_LT(first, left.size());
+  // The tone begins with a zero, which looks like the silence in front of it.
+  for (const uint64_t frame : {uint64_t{0}, uint64_t{5000}, uint64_t{23999}}) {
+    EXPECT_NEAR(static_cast<double>(nothing.capture_ns(again + first - 1 + frame) -
+                                    captured_ns(120000 + frame)),
+                0, 2)
+        << frame;
+  }
+}
+
+TEST(Gate, Run_closeDbRaisedLive_closesAfterTheHold) {
+  for (const char* closed : {"nothing", "zeros"}) {
+    PassiveDriver gate("filter.gate");
+    gate.set("open_db", -10);
+    gate.set("close_db", -56);
+    prepare(gate, closed);
+    gate.parameter_at(48000, "close_db", -20);
+    gate.parameter_at(120000, "close_db", -56);  // too late to keep it open
+    static_cast<void>(gate.run(sine(1000, -30, 240000, 2), {.frames = 480}));
+    ASSERT_GE(gate.marks().size(), 1u) << closed;
+    EXPECT_EQ(gate.marks()[0].kind, uint32_t{SLUICE_MARK_SILENCE_BEGINS});
+    // 200 ms to hold, at most 30 ms to fade, steps of 1 ms.
+    EXPECT_GE(gate.marks()[0].position, 48000u + 9600u) << closed;
+    EXPECT_LE(gate.marks()[0].position, 48000u + 9600u + 1440u + 48u) << closed;
+    EXPECT_EQ(gate.counter("openings"), 0u) << closed;
+    EXPECT_EQ(gate.gauge("is_open"), 0) << closed;
+  }
+}
+
+TEST(Gate, Run_closeDbRaisedLiveAboveOpenDb_countsAsOpenDb) {
+  const std::vector<float> in = sine(1000, -30, 96000, 2);
+  PassiveDriver gate("filter.gate");
+  gate.set("open_db", -40);
+  prepare(gate, "nothing");
+  gate.parameter_at(24000, "close_db", 0);
+  EXPECT_TRUE(same_bits(gate.run(in, {.frames = 480}), in));
+  EXPECT_TRUE(gate.marks().empty());
+}
+
+TEST(Gate, Run_silenceMarkedUpstream_isPassedOnOnceAndAtItsFrame) {
+  for (const char* closed : {"nothing", "zeros"}) {
+    const uint64_t latency = *closed == 'z' ? kLookback : 0;
+    PassiveDriver gate("filter.gate");
+    prepare(gate, closed);
+    gate.mark_at(24000, SLUICE_MARK_SILENCE_BEGINS);
+    gate.mark_at(26000, SLUICE_MARK_SILENCE_BEGINS);
+    gate.mark_at(28800, SLUICE_MARK_SILENCE_ENDS);  // sooner than the gate closes
+    std::vector<float> in = join(sine(1000, -20, 24000, 2), silence(4800, 2));
+    in = join(in, sine(1000, -20, 24000, 2));
+    static_cast<void>(gate.run(in, {.frames = 480}));
+    ASSERT_EQ(gate.marks().size(), 2u) << closed;
+    EXPECT_EQ(gate.marks()[0].kind, uint32_t{SLUICE_MARK_SILENCE_BEGINS});
+    EXPECT_EQ(gate.marks()[0].position, latency + 24000u) << closed;
+    EXPECT_EQ(gate.marks()[1].kind, uint32_t{SLUICE_MARK_SILENCE_ENDS});
+    EXPECT_EQ(gate.marks()[1].position, latency + 28800u) << closed;
+    EXPECT_EQ(gate.counter("openings"), 0u) << closed;
+  }
+}
+
+TEST(Gate, Run_silenceMarkedUpstreamAndClosedByItself_isToldAsOneSilence) {
+  for (const char* closed : {"nothing", "zeros"}) {
+    PassiveDriver gate("filter.gate");
+    prepare(gate, closed);
+    gate.mark_at(24000, SLUICE_MARK_SILENCE_BEGINS);
+    gate.mark_at(72000, SLUICE_MARK_SILENCE_ENDS);
+    std::vector<float> in = join(sine(1000, -20, 24000, 2), silence(48000, 2));
+    in = join(in, sine(1000, -20, 48000, 2));
+    static_cast<void>(gate.run(in, {.frames = 480}));
+    EXPECT_EQ(gate.counter("openings"), 1u) << closed;
+    ASSERT_EQ(gate.marks().size(), 2u) << closed;
+    EXPECT_EQ(gate.marks()[0].kind, uint32_t{SLUICE_MARK_SILENCE_BEGINS});
+    EXPECT_EQ(gate.marks()[0].position, (*closed == 'z' ? kLookback : 0) + 24000u) << closed;
+    EXPECT_EQ(gate.marks()[1].kind, uint32_t{SLUICE_MARK_SILENCE_ENDS});
+    if (*closed == 'z') {
+      EXPECT_EQ(gate.marks()[1].position, kLookback + 72000u);
+    }
+  }
 }
 
 TEST(Gate, Run_anySplit_isTheSameAsOneBlock) {
