@@ -172,7 +172,10 @@ struct WorkerDriver::HostTables {
     self.consume(discarded);
   }
 
-  static void publish(const sluice_host*, uint32_t, double, int64_t, double) {}
+  static void publish(const sluice_host* host, uint32_t port, double frames, int64_t monotonic_ns,
+                      double ratio) {
+    of(host).clock_readings_.push_back({port, frames, monotonic_ns, ratio});
+  }
 
   static sluice_result connect(const sluice_host* host, const char* name, uint16_t port,
                                const sluice_stream_options* options, sluice_stream** stream) {

@@ -69,6 +69,14 @@ class WorkerDriver {
     std::span<const std::byte> data;
   };
 
+  // What the node said of its clock, see sluice_clock_host.
+  struct ClockReading {
+    uint32_t port;
+    double frames;
+    int64_t monotonic_ns;
+    double ratio;
+  };
+
   // Makes a node of load_type(type_id), which must have exactly one port.
   explicit WorkerDriver(const std::string& type_id);
   ~WorkerDriver();
@@ -148,6 +156,7 @@ class WorkerDriver {
   const std::vector<std::string>& log_lines() const { return log_; }
   const std::vector<uint32_t>& told_upstream() const { return told_upstream_; }
   const std::vector<sluice_mark>& marks() const { return marks_; }
+  const std::vector<ClockReading>& clock_readings() const { return clock_readings_; }
   const std::vector<std::string>& violations() const { return violations_; }
   uint64_t waits() const { return waits_; }
 
@@ -204,6 +213,7 @@ class WorkerDriver {
   std::string state_sentence_;
   std::string sentence_;
   std::vector<std::string> log_, violations_;
+  std::vector<ClockReading> clock_readings_;
   std::vector<uint32_t> told_upstream_;
   std::vector<sluice_mark> marks_;
   uint64_t waits_ = 0;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "plugins/sources/tcp/remote_clock.hpp"
 #include "plugins/sources/tcp/wav_reader.hpp"
 
 namespace {
@@ -67,7 +68,8 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
     kRefused,
     kCutFrames,
     kConnected,
-    kListeningPort
+    kListeningPort,
+    kDriftPpm
   };
   static constexpr sluice_statistic kStatistics[] = {
       sluice::counter("frames", "frames", "Frames received."),
@@ -77,7 +79,11 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
       sluice::counter("refused", nullptr, "Senders turned away for their format."),
       sluice::counter("cut_frames", "frames", "Frames cut off by the end of a connection."),
       sluice::gauge("connected", nullptr, "1 while a sender is connected."),
-      sluice::gauge("port", nullptr, "Port listened on.")};
+      sluice::gauge("port", nullptr, "Port listened on."),
+      sluice::gauge(
+          "drift_ppm", "ppm",
+          "By how much the sender's clock runs faster than rate_hz, told from arrivals; 0 "
+          "before it is known.")};
   static constexpr sluice_format_offer kOffers[] = {sluice::offer(SLUICE_SAMPLE_ANY)};
   static constexpr sluice_port kPorts[] = {sluice::output("out", "What the sender sends.", kOffers,
                                                           SLUICE_PORT_LIVE, SLUICE_CLOCK_REMOTE)};
@@ -98,6 +104,7 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
 
   void prepare(sluice::Setup& setup) {
     net_ = {host(), extension<sluice_net_host>(SLUICE_NET_HOST)};
+    clock_host_ = extension<sluice_clock_host>(SLUICE_CLOCK_HOST);
     frame_bytes_ = sluice::frame_bytes(setup.format());
     reader_.emplace(static_cast<sluice::Header>(choice(kHeader)), setup.format());
     back_off_.emplace(setup.seed());
@@ -230,6 +237,8 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
     sender_name_ = sluice::host_of(sender_.info().peer);
     session_start_ns_ = now_ns();
     reader_->restart();
+    clock_.restart(integer(kRateHz));
+    set(kDriftPpm, 0);
     pending_.clear();
     cut_bytes_ = 0;
     had_audio_ = false;
@@ -347,15 +356,24 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
     }
     if (frames > 0 && new_bytes > 0) {
       announce_audio(span.position);
-      end_write(kOut, frames, now_ns());
+      const int64_t arrival_ns = now_ns();
+      end_write(kOut, frames, arrival_ns);
       add(kFrames, frames);
       has_written_ = true;
+      if (clock_.arrived(span.position + frames, arrival_ns)) publish_clock();
     } else {
       end_write(kOut, 0);
     }
     if (new_bytes == 0) return;
     reader_->take_audio(new_bytes);
     if (!reader_->is_in_audio()) drop_cut_frame();
+  }
+
+  void publish_clock() {
+    set(kDriftPpm, (clock_.ratio() - 1) * 1e6);
+    if (clock_host_) {
+      clock_host_->publish(host(), kOut, clock_.frames(), clock_.time_ns(), clock_.ratio());
+    }
   }
 
   void drop_cut_frame() {
@@ -381,6 +399,8 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
 
   sluice_format_offer offer_{};
   sluice::Net net_;
+  const sluice_clock_host* clock_host_ = nullptr;
+  RemoteClock clock_;
   std::string host_;
   uint16_t port_ = 0;
   uint32_t frame_bytes_ = 0;

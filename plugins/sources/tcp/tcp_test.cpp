@@ -140,6 +140,62 @@ TEST_F(SourceTcp, Capture_time_is_the_arrival) {
   EXPECT_THAT(times, ElementsAre(20 * kMs, 35 * kMs));
 }
 
+// Pushes 480 frames at a time for `seconds`, by a clock that runs `ppm` fast, each up to 4 ms late
+// on its way.
+void send_paced(WorkerDriver& node, SendingPeer& sender, int64_t start_ns, int seconds,
+                double ppm) {
+  uint32_t random = 1;
+  for (int64_t i = 0; i < seconds * int64_t{100}; ++i) {
+    random = random * 1664525 + 1013904223;
+    const auto due_ns = static_cast<int64_t>(static_cast<double>(i * 10 * kMs) / (1 + ppm * 1e-6));
+    node.at(start_ns + due_ns + random % (4 * kMs), [&] { sender.push(counted(0, 480)); });
+  }
+}
+
+TEST_F(SourceTcp, Clock_of_a_paced_sender_is_published_every_second) {
+  constexpr double kPpm = 150;
+  node_.at(0, [&] { sender_.connect(); });
+  send_paced(node_, sender_, 500 * kMs, 120, kPpm);
+  node_.stop_at(121 * kS);
+  run();
+  const auto& readings = node_.clock_readings();
+  EXPECT_NEAR(static_cast<double>(readings.size()), 119, 3);
+  for (size_t i = 0; i < readings.size(); ++i) {
+    const WorkerDriver::ClockReading& reading = readings[i];
+    EXPECT_EQ(reading.port, 0u);
+    if (i < 40) continue;
+    EXPECT_NEAR((reading.ratio - 1) * 1e6, kPpm, 20) << i;
+    const double sent_s = static_cast<double>(reading.monotonic_ns - 500 * kMs) / 1e9;
+    EXPECT_NEAR(reading.frames - 480, sent_s * 48000 * (1 + kPpm * 1e-6), 48) << i;
+  }
+  EXPECT_NEAR(node_.gauge("drift_ppm"), kPpm, 20);
+}
+
+TEST_F(SourceTcp, Clock_of_the_next_sender_begins_anew) {
+  node_.at(0, [&] { sender_.connect(); });
+  send_paced(node_, sender_, 500 * kMs, 30, 300);
+  node_.at(31 * kS, [&] { sender_.finish(); });
+  node_.at(40 * kS, [&] { second_.connect(); });
+  send_paced(node_, second_, 40 * kS + 500 * kMs, 60, -200);
+  node_.stop_at(101 * kS);
+  run();
+  EXPECT_NEAR((node_.clock_readings().back().ratio - 1) * 1e6, -200, 20);
+}
+
+TEST_F(SourceTcp, Sender_without_a_pace_has_no_clock) {
+  node_.set("until", "first-sender");
+  node_.network().set_path("127.0.0.1", {.bytes_per_s = 1'000'000});
+  node_.at(0, [&] { sender_.connect(); });
+  node_.at(kMs, [&] {
+    for (int i = 0; i < 100; ++i) sender_.push(counted(0, 20000));
+    sender_.finish();
+  });
+  run();
+  EXPECT_EQ(node_.counter("frames"), 2'000'000u);
+  EXPECT_THAT(node_.clock_readings(), IsEmpty());
+  EXPECT_EQ(node_.gauge("drift_ppm"), 0);
+}
+
 TEST_F(SourceTcp, Connection_cut_in_mid_frame_the_next_sender_keeps_its_channels) {
   node_.at(0, [&] { sender_.connect(); });
   node_.at(10 * kMs, [&] { sender_.push(bytes_of(counted(0, 10)) + "xyz"); });
