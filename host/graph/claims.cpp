@@ -81,11 +81,14 @@ bool is_among(const std::vector<std::string>& values, const std::string& value) 
   return std::find(values.begin(), values.end(), value) != values.end();
 }
 
+// From the last part on, which is the telling one; who has fewer parts takes it wherever it is.
 bool overlap(const Taken& a, const Taken& b) {
-  if (a.values.size() != b.values.size()) return false;
-  for (std::size_t i = 0; i < a.values.size(); ++i) {
-    if (a.values[i] != b.values[i] && !is_among(a.claim->parts[i].any, a.values[i]) &&
-        !is_among(b.claim->parts[i].any, b.values[i])) {
+  const std::size_t parts = std::min(a.values.size(), b.values.size());
+  for (std::size_t i = 1; i <= parts; ++i) {
+    const std::string& value_a = a.values[a.values.size() - i];
+    const std::string& value_b = b.values[b.values.size() - i];
+    if (value_a != value_b && !is_among(a.claim->parts[a.values.size() - i].any, value_a) &&
+        !is_among(b.claim->parts[b.values.size() - i].any, value_b)) {
       return false;
     }
   }
@@ -141,7 +144,9 @@ void check_claims(const Document& document, const NodeIndex& nodes, Report& repo
       const NodeParameter* last = node.find_parameter(claim.parts.back().parameter);
       std::string what;
       for (std::size_t i = 0; i < taken.values.size(); ++i) {
-        what += (i == 0 ? "" : ", ") + claim.parts[i].parameter + " " + shown(taken.values[i]);
+        if (taken.values[i].empty()) continue;
+        what +=
+            (what.empty() ? "" : ", ") + claim.parts[i].parameter + " " + shown(taken.values[i]);
       }
       report.error(last->at, "both " + clash->node->id + " and " + node.id + " take the same " +
                                  claim.name + " (" + what + "); change one of them");

@@ -72,16 +72,30 @@ graph::Parameter to_parameter(const sluice_parameter& from) {
   return to;
 }
 
-graph::Claim to_claim(const sluice_parameter& from) {
-  graph::Claim claim;
-  claim.name = from.claim;
-  claim.parts.push_back({from.key, {}, {"", "0"}});
-  const std::string_view when = from.claim_when ? from.claim_when : "";
-  if (const size_t equals = when.find('='); equals != std::string_view::npos) {
-    claim.when_parameter = when.substr(0, equals);
-    claim.when_value = when.substr(equals + 1);
+// The parameters of one claim, in their order: the last says what is taken, those before it where.
+std::vector<graph::Claim> to_claims(const loader::Type& type) {
+  std::vector<graph::Claim> claims;
+  for (const sluice_parameter& parameter : type.parameters()) {
+    // A path claims its file by itself.
+    if (!parameter.claim ||
+        (parameter.flags & (SLUICE_PARAMETER_INPUT_PATH | SLUICE_PARAMETER_OUTPUT_PATH)) != 0) {
+      continue;
+    }
+    auto claim = std::find_if(claims.begin(), claims.end(),
+                              [&](const graph::Claim& c) { return c.name == parameter.claim; });
+    if (claim == claims.end()) claim = claims.insert(claim, {parameter.claim, {}, {}, {}});
+    if (!claim->parts.empty()) {
+      claim->parts.back().none.clear();
+      claim->parts.back().any = {"", "*", "0.0.0.0", "::"};
+    }
+    claim->parts.push_back({parameter.key, {}, {"", "0"}});
+    const std::string_view when = parameter.claim_when ? parameter.claim_when : "";
+    if (const size_t equals = when.find('='); equals != std::string_view::npos) {
+      claim->when_parameter = when.substr(0, equals);
+      claim->when_value = when.substr(equals + 1);
+    }
   }
-  return claim;
+  return claims;
 }
 
 }  // namespace
@@ -102,11 +116,8 @@ graph::NodeType to_node_type(const loader::Type& type) {
   }
   for (const sluice_parameter& parameter : type.parameters()) {
     node.parameters.push_back(to_parameter(parameter));
-    // A path claims its file by itself.
-    const bool is_path =
-        (parameter.flags & (SLUICE_PARAMETER_INPUT_PATH | SLUICE_PARAMETER_OUTPUT_PATH)) != 0;
-    if (parameter.claim && !is_path) node.claims.push_back(to_claim(parameter));
   }
+  node.claims = to_claims(type);
   for (const sluice_statistic& statistic : type.statistics()) {
     node.statistics.push_back({statistic.key, statistic.unit ? statistic.unit : "",
                                statistic.description, statistic.kind == SLUICE_COUNTER});

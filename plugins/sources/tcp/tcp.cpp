@@ -43,9 +43,11 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
       sluice::choice("mode", kModes, 0,
                      "listen: senders connect to this node. connect: this node connects to a "
                      "server that sends, and again when the connection is lost."),
-      sluice::text("host", "",
-                   "listen: address of this machine to listen on, empty for all. connect: name or "
-                   "address of the server."),
+      sluice::claiming(
+          sluice::text("host", "",
+                       "listen: address of this machine to listen on, empty for all. connect: name "
+                       "or address of the server."),
+          "tcp-port", "mode=listen"),
       sluice::claiming(sluice::integer("port", nullptr, 0, 65535, 4953,
                                        "TCP port; with listen, 0 takes a free one (see the "
                                        "statistic port)."),

@@ -201,8 +201,8 @@ typedef struct sluice_parameter {
   const char* default_text;   /* text; null means "" */
   const char* const* choices; /* choice */
   uint32_t choice_count;
-  /* Non-null: two nodes with equal values of parameters of one claim exclude each other in a graph,
-   * as two writers of one file ("file") or two listeners on one port ("tcp-port") do. */
+  /* Non-null: two nodes that take the same exclude each other ("tcp-port"). Of several parameters
+   * with one claim the last says what is taken, those before it where; "" and "*" are anywhere. */
   const char* claim;
   /* The claim holds only while another parameter has this value: "mode=listen". Null: always. The
    * texts "" and "0" claim nothing. */
