@@ -3,6 +3,7 @@
 #include <string>
 
 #include "host/cli/command.hpp"
+#include "host/loader/probe.hpp"
 
 namespace {
 
@@ -33,6 +34,8 @@ int main(int argc, char** argv) {
     std::printf("sluice %s\n", SLUICE_VERSION);
     return sluice::cli::kSuccess;
   }
+  // Not for people: a look at a plugin that may end the process which takes it.
+  if (name == "probe-plugin" && argc == 3) sluice::loader::answer_probe(argv[2]);
   for (const auto& command : sluice::cli::commands()) {
     if (name == command.name) return command.run({argv + 2, argv + argc});
   }

@@ -13,6 +13,7 @@
 #include "host/loader/descriptor.hpp"
 #include "host/loader/elf_file.hpp"
 #include "host/loader/library.hpp"
+#include "host/loader/probe.hpp"
 #include "host/loader/scan_cache.hpp"
 #include "host/support/log.hpp"
 #include "host/support/nearest_name.hpp"
@@ -52,8 +53,9 @@ fs::path canonical_or_same(const fs::path& path) {
   return error ? path : result;
 }
 
-std::vector<fs::path> default_folders() {
-  std::vector<fs::path> folders = split_path(environment("SLUICE_PLUGIN_PATH"));
+// Where the plugins are that were made with this program.
+std::vector<fs::path> own_folders() {
+  std::vector<fs::path> folders;
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   bool has_own = false;
@@ -66,6 +68,12 @@ std::vector<fs::path> default_folders() {
     }
   }
   if (!has_own) folders.emplace_back(SLUICE_INSTALL_PLUGIN_DIR);
+  return folders;
+}
+
+std::vector<fs::path> default_folders() {
+  std::vector<fs::path> folders = split_path(environment("SLUICE_PLUGIN_PATH"));
+  for (fs::path& folder : own_folders()) folders.push_back(std::move(folder));
   if (const fs::path home = environment("HOME"); home.is_absolute()) {
     folders.push_back(home / ".local" / "lib" / "sluice");
   }
@@ -97,7 +105,12 @@ class Registry::State {
   explicit State(const RegistryOptions& options)
       : cache_(!options.has_cache           ? fs::path()
                : options.cache_file.empty() ? default_cache_file()
-                                            : options.cache_file) {
+                                            : options.cache_file),
+        prober_(options.prober),
+        probe_patience_(options.probe_patience) {
+    if (options.has_default_dirs) {
+      for (const fs::path& folder : own_folders()) own_.insert(canonical_or_same(folder));
+    }
     std::vector<fs::path> candidates = options.plugin_dirs;
     for (const fs::path& folder : candidates) {
       if (is_folder(folder)) continue;
@@ -170,6 +183,7 @@ class Registry::State {
         if (check_plugin_file(file)) say_hidden(*type, file);
         continue;
       }
+      if (!own_.contains(canonical_or_same(folder)) && !is_probed(file, failure)) continue;
       const Library* const library = load(file, failure);
       if (library == nullptr) continue;
       type = type_in(*library, id);
@@ -239,14 +253,51 @@ class Registry::State {
     scanned = {stamp, true, {}};
     if (cache_.find(file, stamp, scanned.types)) return scanned.types;
     std::optional<Error> failure;
+    if (!prober_.empty()) {
+      probe_types(file, stamp, scanned.types, failure);
+      return scanned.types;
+    }
     const Library* const library = load(file, failure);
     if (library == nullptr) return scanned.types;
     scanned.types.assign(library->types().begin(), library->types().end());
     // One that was replaced after it had been loaded would be remembered with what it no longer is.
     if (library->stamp() == stamp && library->defects().empty()) {
-      cache_.put(file, stamp, library->abi_minor(), library->types());
+      cache_.put(file, stamp, encode_types(library->abi_minor(), library->types()));
     }
     return scanned.types;
+  }
+
+  // Whether `file` can be loaded without harm, as far as a probe of it, now or before, can tell.
+  bool is_probed(const fs::path& file, std::optional<Error>& failure) {
+    const FileStamp stamp = stamp_of(file);
+    std::vector<const Type*> types;
+    if (prober_.empty() || cache_.find(file, stamp, types)) return true;
+    const bool is_sound = probe_types(file, stamp, types, failure);
+    cache_.save();
+    return is_sound;
+  }
+
+  // False if the process that looked at `file` came to no end of its own.
+  bool probe_types(const fs::path& file, const FileStamp& stamp, std::vector<const Type*>& types,
+                   std::optional<Error>& failure) {
+    if (const auto status = check_plugin_file(file); !status) {
+      add_problem(file, status.error().message);
+      if (!failure) failure = status.error();
+      return false;
+    }
+    const Probed probed = probe(prober_, file, probe_patience_);
+    for (const std::string& sentence : probed.sentences) add_problem(file, sentence);
+    if (!decode_types(probed.content, file, types)) {
+      if (!failure && !probed.sentences.empty()) {
+        failure = Error{ErrorCode::kUnsupported, probed.sentences.front()};
+      }
+      return false;
+    }
+    // One that was replaced meanwhile would be remembered with what it no longer is.
+    if (probed.sentences.empty() && stamp_of(file) == stamp) {
+      cache_.put(file, stamp, probed.content);
+    }
+    return true;
   }
 
   void say_hidden(const Type& type, const fs::path& other) {
@@ -285,6 +336,9 @@ class Registry::State {
   };
 
   ScanCache cache_;
+  const fs::path prober_;
+  const std::chrono::milliseconds probe_patience_;
+  std::set<fs::path> own_;  // canonical
   std::vector<fs::path> folders_;
   std::map<std::string, const Type*, std::less<>> found_;
   std::map<fs::path, Scanned> scanned_;

@@ -12,12 +12,14 @@
 // its graph names, and otherwise from the first file, in the order of folders and names, that
 // offers it. Where several files offer one type, the log names the one that is used.
 //
-// A file is examined before any code of it runs (see elf_file.hpp). A library once loaded stays
-// until the process ends.
+// A file is examined before any code of it runs (see elf_file.hpp), then loaded by another process
+// to see whether it survives that (see RegistryOptions::prober). A library once loaded stays until
+// the process ends.
 //
 // Thread class: [control], one call at a time. Types are [any] and outlive the registry.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -37,6 +39,12 @@ struct RegistryOptions {
   // ~/.cache/sluice/plugins.cache, or, without HOME, none. Never necessary, never trusted.
   std::filesystem::path cache_file;
   bool has_cache = true;
+  // A program that answers "probe-plugin FILE", see probe.hpp. Files that the cache does not know
+  // are looked at by it first, so that one which crashes or hangs is a problem and not the end;
+  // those beside the program (folder 3) only by a scan, since they were made with it. Empty: they
+  // are loaded into this process at once.
+  std::filesystem::path prober;
+  std::chrono::milliseconds probe_patience{10'000};
 };
 
 // A file in a plugin folder that cannot be used, or only in part; or a folder that is not there.
@@ -58,7 +66,8 @@ class Registry {
   support::Result<const Type*> find(std::string_view id);
 
   // All types in all folders, sorted by id. Those of files that have not changed since the last
-  // scan come from the cache and are not loaded, see Type::is_loaded.
+  // scan come from the cache and are not loaded, see Type::is_loaded; nor are those that were
+  // probed.
   std::vector<const Type*> all();
 
   // What has been met so far, each sentence once, in the order met.

@@ -313,9 +313,9 @@ bool ScanCache::find(const std::filesystem::path& path, const FileStamp& stamp,
          decode_types(entry->second.content, path, types);
 }
 
-void ScanCache::put(const std::filesystem::path& path, const FileStamp& stamp, uint16_t abi_minor,
-                    std::span<const Type* const> types) {
-  entries_.insert_or_assign(path.native(), Entry{stamp, encode_types(abi_minor, types)});
+void ScanCache::put(const std::filesystem::path& path, const FileStamp& stamp,
+                    std::string content) {
+  entries_.insert_or_assign(path.native(), Entry{stamp, std::move(content)});
   has_changed_ = true;
 }
 

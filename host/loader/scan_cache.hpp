@@ -27,8 +27,8 @@ class ScanCache {
   // the process and are not loaded. False if nothing is known.
   bool find(const std::filesystem::path& path, const FileStamp& stamp,
             std::vector<const Type*>& types) const;
-  void put(const std::filesystem::path& path, const FileStamp& stamp, uint16_t abi_minor,
-           std::span<const Type* const> types);
+  // Remembers `content`, as encode_types gives it.
+  void put(const std::filesystem::path& path, const FileStamp& stamp, std::string content);
   // Writes the file, if something has been put, and forgets plugins that are no longer there. A
   // failure is nobody's concern.
   void save();
@@ -45,7 +45,8 @@ class ScanCache {
   bool has_changed_ = false;
 };
 
-// The types of one plugin as bytes, and back. Exposed for tests.
+// The types of one plugin as bytes, and back: false, and nothing added, if these are not such
+// bytes.
 std::string encode_types(uint16_t abi_minor, std::span<const Type* const> types);
 bool decode_types(std::string_view content, const std::filesystem::path& path,
                   std::vector<const Type*>& types);

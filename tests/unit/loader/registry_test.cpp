@@ -291,6 +291,78 @@ TEST_F(RegistryTest, Second_scan_comes_from_the_cache_and_says_the_same) {
   }
 }
 
+class RegistryProbe : public RegistryTest {
+ protected:
+  RegistryOptions probing(const std::string& name) {
+    RegistryOptions probed = options({name});
+    probed.prober = SLUICE_TEST_BUILD_DIR "/bin/sluice";
+    return probed;
+  }
+  static std::vector<std::string> sentences(const Registry& registry) {
+    std::vector<std::string> all;
+    for (const Problem& problem : registry.problems()) all.push_back(problem.sentence);
+    return all;
+  }
+};
+
+TEST_F(RegistryProbe, Plugin_that_ends_its_process_is_a_problem_and_the_others_are_found) {
+  const std::string crashes = copy("deadly/acme.crashes.so", "a/acme.crashes.so");
+  const std::string exits = copy("deadly/acme.exits.so", "a/acme.exits.so");
+  copy("deadly/acme.prints.so", "a/acme.prints.so");
+  copy("newer_minor.so", "a/one.so");
+  copy("null_types.so", "a/null_types.so");
+  Registry registry(probing("a"));
+  EXPECT_THAT(ids_of(registry.all()), ElementsAre("acme.prints", "bad.newer"));
+  EXPECT_THAT(sentences(registry),
+              ElementsAre(crashes + " cannot be used: loading it ends the process with SIGABRT "
+                                    "(Aborted). Mend the plugin or remove it from the folder.",
+                          exits + " cannot be used: loading it ends the process with exit code 7. "
+                                  "Mend the plugin or remove it from the folder.",
+                          ::testing::HasSubstr("table of types in sluice_entry is null")));
+  const auto type = registry.find("acme.crashes");
+  ASSERT_FALSE(type);
+  EXPECT_THAT(type.error().message, ::testing::HasSubstr("SIGABRT"));
+  EXPECT_TRUE(registry.find("acme.prints"));
+}
+
+TEST_F(RegistryProbe, Plugin_that_is_asked_for_by_name_is_probed_too) {
+  copy("deadly/acme.crashes.so", "a/acme.crashes.so");
+  copy("deadly/acme.prints.so", "a/acme.prints.so");
+  Registry registry(probing("a"));
+  const auto type = registry.find("acme.crashes");
+  ASSERT_FALSE(type);
+  EXPECT_THAT(type.error().message, ::testing::HasSubstr("SIGABRT"));
+  EXPECT_TRUE(registry.find("acme.prints"));
+}
+
+TEST_F(RegistryProbe, Plugin_that_hangs_is_given_up) {
+  const std::string hangs = copy("deadly/acme.hangs.so", "a/acme.hangs.so");
+  RegistryOptions impatient = probing("a");
+  impatient.probe_patience = std::chrono::milliseconds(200);
+  Registry registry(impatient);
+  EXPECT_THAT(registry.all(), IsEmpty());
+  EXPECT_THAT(sentences(registry),
+              ElementsAre(hangs + " cannot be used: loading it has not ended after 200 ms. Mend "
+                                  "the plugin or remove it from the folder."));
+}
+
+TEST_F(RegistryProbe, Second_look_comes_from_the_cache_and_starts_no_process) {
+  copy("deadly/acme.prints.so", "a/acme.prints.so");
+  copy("misbehaving.so", "a/many.so");
+  const std::vector<std::string> ids = ids_of(Registry(probing("a")).all());
+  ASSERT_GT(ids.size(), 10u);
+  RegistryOptions without = probing("a");
+  without.prober = folder_ / "there is no such program";
+  Registry registry(without);
+  EXPECT_EQ(ids_of(registry.all()), ids);
+  EXPECT_TRUE(registry.find("acme.prints"));
+  EXPECT_THAT(sentences(registry), IsEmpty());
+  fs::remove_all(folder_ / "cache");
+  Registry cold(without);
+  EXPECT_THAT(cold.all(), IsEmpty());
+  EXPECT_THAT(sentences(cold), Contains(::testing::HasSubstr("no process could be started")));
+}
+
 TEST_F(RegistryTest, Changed_file_is_not_taken_from_the_cache) {
   const std::string file = copy("newer_minor.so", "a/one.so");
   Registry(options({"a"})).all();
