@@ -35,7 +35,8 @@ class SinkCompare : public sluice::Threaded<SinkCompare> {
       sluice::counter("equal_frames", "frames", "Frames that arrived with the same bits."),
       sluice::counter("differing_frames", "frames", "Frames that arrived with other bits."),
       sluice::counter("lost_frames", "frames", "Frames of the reference that did not arrive."),
-      sluice::gauge("delay_ms", "ms", "From a frame's setting out to its arrival."),
+      sluice::gauge("delay_ms", "ms",
+                    "From a frame's setting out to its arrival, waiting in buffers included."),
       sluice::gauge("is_exact", nullptr, "1 as long as nothing was lost and nothing differed.")};
 
   void prepare(sluice::Setup& setup) {
@@ -179,7 +180,8 @@ class SinkCompare : public sluice::Threaded<SinkCompare> {
     } else {
       sentence += std::to_string(differing) + " of them changed, " + std::to_string(lost) + " lost";
     }
-    info(sentence + "; the last ones took " + std::to_string(std::llround(delay_ms_)) + " ms.");
+    info(sentence + "; the last ones took " + std::to_string(std::llround(delay_ms_)) +
+         " ms, waiting in buffers included.");
   }
   uint64_t count(uint32_t statistic) const { return host()->slots(host())[statistic].word; }
 
