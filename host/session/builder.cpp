@@ -116,6 +116,12 @@ class Builder {
       }
       add_planned(**node, false);
       document_node_[*node] = &wanted;
+      if (wanted.isolate) {
+        result_.diagnostics.push_back(
+            {graph::Severity::kWarning, wanted.at,
+             wanted.id + " asks for a process of its own (isolate), which this version does not "
+                         "give: it runs inside sluice, and a crash of it ends sluice"});
+      }
     }
     for (const graph::Edge& edge : edges_) {
       Node* from = result_.engine->find(edge.from_node);
