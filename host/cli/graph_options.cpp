@@ -52,7 +52,10 @@ std::optional<po::variables_map> parse(const Arguments& arguments, const char* u
     }
     po::notify(values);
   } catch (const po::error& error) {
-    std::fprintf(stderr, "sluice: %s. See '%s --help'.\n", error.what(), usage);
+    // "sluice run", without what may follow it.
+    const std::string_view words = usage;
+    const std::string command(words.substr(0, words.find(' ', words.find(' ') + 1)));
+    std::fprintf(stderr, "sluice: %s. See '%s --help'.\n", error.what(), command.c_str());
     exit_code = kUsage;
     return std::nullopt;
   }
@@ -62,7 +65,12 @@ std::optional<po::variables_map> parse(const Arguments& arguments, const char* u
 std::unique_ptr<loader::Registry> make_registry(const std::vector<std::string>& plugin_dirs) {
   loader::RegistryOptions options;
   for (const std::string& dir : plugin_dirs) options.plugin_dirs.emplace_back(dir);
-  return std::make_unique<loader::Registry>(std::move(options));
+  options.prober = "/proc/self/exe";
+  auto registry = std::make_unique<loader::Registry>(options);
+  for (const loader::Problem& problem : registry->problems()) {
+    support::log_warning(problem.sentence);
+  }
+  return registry;
 }
 
 void print(const std::vector<graph::Diagnostic>& diagnostics) {
@@ -90,7 +98,8 @@ std::string beginning_of(const std::string& path) {
 std::optional<graph::Document> load_graph(const GraphOptions& options, loader::Registry& registry) {
   if (options.is_quiet) support::set_log_level(support::LogLevel::kWarning);
   if (options.is_verbose) support::set_log_level(support::LogLevel::kDebug);
-  if (options.file.empty() == options.expressions.empty()) {
+  const bool is_expression = !options.expressions.empty();
+  if (options.file.empty() != is_expression) {
     std::fputs("sluice: name one graph: a file, or -e and a graph in one line.\n", stderr);
     return std::nullopt;
   }
@@ -100,10 +109,10 @@ std::optional<graph::Document> load_graph(const GraphOptions& options, loader::R
     expression += part;
   }
   const auto load = [&](const graph::Catalog& catalog) {
-    return expression.empty() ? graph::load_file(options.file, catalog, options.load)
-                              : graph::load_expression(expression, catalog, options.load);
+    return is_expression ? graph::load_expression(expression, catalog, options.load)
+                         : graph::load_file(options.file, catalog, options.load);
   };
-  const std::string text = expression.empty() ? beginning_of(options.file) : expression;
+  const std::string text = is_expression ? expression : beginning_of(options.file);
   graph::LoadResult loaded = load(session::catalog_for(text, registry));
   // With every type known, names that are merely unusual are found and the others explained.
   if (!loaded.document) loaded = load(session::full_catalog(registry));

@@ -172,6 +172,7 @@ int run_plugins(const Arguments& arguments) {
     }
     return kSuccess;
   }
+  const size_t told = registry->problems().size();
   const auto types = registry->all();
   graph::Value list = graph::Value::array();
   for (const loader::Type* type : types) {
@@ -183,8 +184,8 @@ int run_plugins(const Arguments& arguments) {
     }
   }
   if (is_json) std::printf("%s\n", graph::to_pretty_json(list).c_str());
-  for (const loader::Problem& problem : registry->problems()) {
-    std::fprintf(stderr, "sluice: %s\n", problem.sentence.c_str());
+  for (size_t i = told; i < registry->problems().size(); ++i) {
+    std::fprintf(stderr, "sluice: %s\n", registry->problems()[i].sentence.c_str());
   }
   if (types.empty()) {
     std::fputs("sluice: no plugins were found; name their folder with --plugin-dir.\n", stderr);

@@ -47,6 +47,7 @@ std::vector<Edge> EdgeReader::read(const RawEdge& raw) {
   std::vector<Edge> edges = read_chain(raw, texts, stops);
   const bool whole = report_.error_count() == errors && edges.size() + 1 == stops.size();
   if (doubts_ != nullptr && !whole) {
+    if (stops.size() < 2) doubts_->all = true;
     for (const Stop& stop : stops) doubts_->nodes.emplace(stop.node);
   }
   return edges;
@@ -138,7 +139,11 @@ bool EdgeReader::stop(const RawValue& raw, std::string_view text, std::size_t be
   if (!nodes_.contains(stop.node)) {
     std::string help;
     if (report_.wants_suggestions()) help = did_you_mean(stop.node, nodes_.ids());
-    if (help.empty()) help = "; add it to \"nodes\"";
+    if (help.empty()) {
+      help = text.find_first_of(" \t=>") == std::string_view::npos
+                 ? "; add it to \"nodes\""
+                 : "; an edge is written \"a -> b\"";
+    }
     if (doubts_ != nullptr) doubts_->all = true;
     report_.error(stop.at, "there is no node " + shown(stop.node) + help);
     return false;
@@ -157,7 +162,7 @@ void EdgeReader::find_ports(Stop& stop, bool ends_here, bool begins_here) {
     std::vector<std::string_view> keys;
     for (const Port& port : type.ports) keys.push_back(port.key);
     std::string help = did_you_mean(stop.port, keys);
-    if (help.empty() && !keys.empty()) help = "; there are " + joined(keys, "and");
+    if (help.empty() && !keys.empty()) help = listed(keys);
     report_.error(stop.port_at,
                   with_type(stop.node, type) + " has no port " + shown(stop.port) + help);
     return;

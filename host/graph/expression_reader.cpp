@@ -50,6 +50,13 @@ RawGraph ExpressionReader::read(const std::shared_ptr<const SourceText>& source)
     report_.error(at(nul), "a NUL character must not stand in an expression");
     return graph;
   }
+  if (const std::size_t first = text_.find_first_not_of(" \t\r\n");
+      first != std::string_view::npos && text_[first] == '{') {
+    report_.error(at(first),
+                  "this is JSON, and -e takes a line like \"source.tone -> sink.null\"; "
+                  "write it to a file and name that without -e");
+    return graph;
+  }
   std::vector<Chain> all = chains();
   if (report_.has_errors()) return graph;
   if (all.empty()) {
@@ -65,7 +72,7 @@ RawGraph ExpressionReader::read(const std::shared_ptr<const SourceText>& source)
     bool known = true;
     for (Stage& stage : chain) {
       known = find_old_node(stage) && known;
-      if (stage.is_new) add_node(stage, graph);
+      if (stage.is_new) known = add_node(stage, graph) && known;
       RawValue& stop =
           edge.texts.emplace_back(stage.is_new ? RawValue{} : raw_text(stage.head, 0, pointer));
       stop.value = stage.port.empty() ? stage.id : stage.id + "." + stage.port;
@@ -182,10 +189,22 @@ void ExpressionReader::name_new_nodes(std::vector<Chain>& chains) {
     stage.is_new = true;
     stage.id = stage.head.text.substr(0, colon);
     stage.id_begin = colon + 1;
-    if (!is_id(stage.id)) {
+    if (stage.id_begin == stage.head.text.size()) {
+      const std::string type = stage.params.empty() ? "TYPE" : stage.params.front().text;
+      report_.error(at(stage.head.offsets.back()), "a type is missing right behind " +
+                                                       shown(stage.head.text) + "; write " +
+                                                       stage.head.text + type);
+      stage.is_unreadable = true;
+    } else if (colon == 0) {
+      report_.error(at(stage.head.offsets.front()),
+                    "a name is missing in front of the colon; write NAME" + stage.head.text +
+                        ", or leave the colon out");
+      stage.is_unreadable = true;
+    } else if (!is_id(stage.id)) {
       report_.error(
           at(stage.head.offsets.front()),
           shown(stage.id) + " cannot be the name of a node; use a-z, then a-z, 0-9, _ and -");
+      stage.is_unreadable = true;
     } else if (!ids_.emplace(stage.id, true).second) {
       report_.error(at(stage.head.offsets.front(), pointer_to("/nodes", stage.id)),
                     "there are two nodes called " + shown(stage.id) + "; rename one of them");
@@ -206,6 +225,7 @@ void ExpressionReader::name_unnamed_node(Stage& stage) {
 }
 
 bool ExpressionReader::find_old_node(Stage& stage) {
+  if (stage.is_unreadable) return false;
   if (!stage.id.empty()) return true;
   const std::string& text = stage.head.text;
   const std::size_t dot = text.find('.');
@@ -220,6 +240,11 @@ bool ExpressionReader::find_old_node(Stage& stage) {
                         "again");
     }
     return true;
+  }
+  if (text.ends_with(".json")) {
+    report_.error(at(stage.head.offsets.front()),
+                  shown(text) + " looks like a graph file; name it without -e");
+    return false;
   }
   // A type that does not exist: the resolver says so, with the nearest one.
   if (dot != std::string::npos && text.find('=') == std::string::npos) {
@@ -250,24 +275,54 @@ RawValue ExpressionReader::raw_text(const Word& word, std::size_t begin,
   return raw;
 }
 
-void ExpressionReader::add_node(const Stage& stage, RawGraph& graph) {
+bool ExpressionReader::add_node(const Stage& stage, RawGraph& graph) {
+  if (stage.is_unreadable) return false;
   RawNode node;
   node.id = stage.id;
   node.at = at(stage.head.offsets.front(), pointer_to("/nodes", stage.id));
   node.type = raw_text(stage.head, stage.id_begin, node.at.pointer + "/type");
   node.type->literal = true;
   const NodeType* type = catalog_.find(node.type->value.text());
-  for (const Word& word : stage.params) add_param(word, type, node);
+  const bool is_whole = add_params(stage, type, node);
   graph.nodes.push_back(std::move(node));
+  return is_whole;
+}
+
+bool ExpressionReader::add_params(const Stage& stage, const NodeType* type, RawNode& node) {
+  for (std::size_t i = 0; i < stage.params.size(); ++i) {
+    const std::size_t equals = stage.params[i].text.find('=');
+    // What follows a word that is out of place is seldom in place.
+    if (equals == std::string::npos || equals == 0 || stage.params[i].text == "=>") {
+      complain_of(stage, i, node);
+      return false;
+    }
+    add_param(stage.params[i], type, node);
+  }
+  return true;
+}
+
+// Of a word that is no parameter.
+void ExpressionReader::complain_of(const Stage& stage, std::size_t word, const RawNode& node) {
+  static constexpr std::string_view kArrows[] = {"-", "--", "=>", ">", "|", "→", "⇒", "-->"};
+  const std::string& text = stage.params[word].text;
+  const std::string* const next =
+      word + 1 < stage.params.size() ? &stage.params[word + 1].text : nullptr;
+  std::string help = "; write KEY=VALUE, or -> before a node";
+  std::string what = " is no parameter";
+  if (std::find(std::begin(kArrows), std::end(kArrows), text) != std::end(kArrows)) {
+    what = " joins nothing";
+    help = "; write -> between two nodes";
+  } else if (next != nullptr && next->starts_with('=')) {
+    help = "; write " + text + "=VALUE without blanks around the equals sign";
+  } else if (is_type(text)) {
+    what = " is a type of node and stands behind " + node.id + " without an arrow";
+    help = "; write -> " + text;
+  }
+  report_.error(at(stage.params[word].offsets.front(), node.at.pointer), shown(text) + what + help);
 }
 
 void ExpressionReader::add_param(const Word& word, const NodeType* type, RawNode& node) {
   const std::size_t equals = word.text.find('=');
-  if (equals == std::string::npos || equals == 0) {
-    report_.error(at(word.offsets.front(), node.at.pointer),
-                  shown(word.text) + " is no parameter; write KEY=VALUE, or -> before a node");
-    return;
-  }
   const std::string key = word.text.substr(0, equals);
   const bool of_host = find_parameter(node_parameters(), key) != nullptr &&
                        (type == nullptr || type->find_parameter(key) == nullptr);

@@ -35,6 +35,7 @@ class ExpressionReader {
     std::string port;  // empty: the default
     std::size_t id_begin = 0;
     bool is_new = false;
+    bool is_unreadable = false;  // which has been said
   };
   using Chain = std::vector<Stage>;
 
@@ -46,8 +47,11 @@ class ExpressionReader {
   void name_unnamed_node(Stage& stage);
   // False if the stage is neither a type nor a node.
   bool find_old_node(Stage& stage);
-  void add_node(const Stage& stage, RawGraph& graph);
+  // Both: false if not everything of it could be read.
+  bool add_node(const Stage& stage, RawGraph& graph);
+  bool add_params(const Stage& stage, const NodeType* type, RawNode& node);
   void add_param(const Word& word, const NodeType* type, RawNode& node);
+  void complain_of(const Stage& stage, std::size_t word, const RawNode& node);
   RawValue raw_text(const Word& word, std::size_t begin, std::string pointer) const;
   Location at(std::size_t offset, std::string pointer = {}) const;
 

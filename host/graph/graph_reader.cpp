@@ -60,8 +60,10 @@ void GraphReader::read(std::string text, const fs::path& file, const std::string
                        const fs::path& folder) {
   sources_.push_back(std::make_shared<SourceText>(shown_file, folder, std::move(text)));
   const Source source = sources_.back();
+  const std::size_t errors = report_.error_count();
   texts_.push_back(std::make_unique<JsonText>(*source, report_));
   const std::optional<Json> root = texts_.back()->root();
+  if (report_.error_count() != errors) graph_.lacks_edges = true;
   if (!root) {
     complete_ = false;
     return;
@@ -95,7 +97,7 @@ void GraphReader::version(const Json& root) {
   report_.error(json->at(),
                 value.is_number()
                     ? "this graph is of version " + to_json(value) + "; this Sluice reads version 1"
-                    : "\"sluice\" is the version of the format and must be 1");
+                    : "\"sluice\" is the version of the format and must be the number 1");
 }
 
 void GraphReader::member(const Json& json, const Source& source) {
@@ -170,7 +172,10 @@ void GraphReader::include_file(const Json& json, const Source& source) {
 }
 
 void GraphReader::nodes(const Json& json, const Source& source) {
-  if (!expect(json, JsonKind::kObject, "\"nodes\"")) return;
+  if (!expect(json, JsonKind::kObject, "\"nodes\"")) {
+    graph_.lacks_edges = true;
+    return;
+  }
   for (const Json& child : json.children()) {
     const std::string id = child.key();
     if (!is_id(id)) {
@@ -326,9 +331,12 @@ std::vector<RawEdge> GraphReader::edges(const Json& json, const Source& source) 
     for (const Json& child : json.children()) all.push_back(keyed_edge(child, source));
   } else if (json.is(JsonKind::kList)) {
     for (const Json& child : json.children()) {
-      if (auto edge = edge_element(child, source)) all.push_back(std::move(*edge));
+      auto edge = edge_element(child, source);
+      graph_.lacks_edges = graph_.lacks_edges || !edge;
+      if (edge) all.push_back(std::move(*edge));
     }
   } else {
+    graph_.lacks_edges = true;
     report_.error(json.at(),
                   "edges must be a list, or an object keyed by \"a.out->b.in\"; this is " +
                       std::string(kind_name(json.kind())));
@@ -364,7 +372,9 @@ std::optional<RawEdge> GraphReader::edge_element(const Json& json, const Source&
     if (const auto value = json.find(end)) {
       edge.texts.push_back(raw_value(*value, source));
     } else {
-      report_.error(json.at(), "this edge has no \"" + std::string(end) + "\"");
+      report_.error(json.at(), "this edge has no \"" + std::string(end) +
+                                   "\"; an edge is {\"from\": "
+                                   "\"a\", \"to\": \"b\"}");
     }
   }
   for (const Json& child : json.children()) {
@@ -396,7 +406,7 @@ void GraphReader::unknown_key(const Json& json, std::string_view of,
                               const std::vector<std::string_view>& known) {
   const std::string key = json.key();
   std::string help = did_you_mean(key, known);
-  if (help.empty()) help = "; there are " + joined(known, "and");
+  if (help.empty()) help = listed(known);
   report_.error(json.key_at(), shown(key) + " is no key of " + std::string(of) + help);
 }
 

@@ -79,9 +79,9 @@ RouteResult resolve_route(const Document& document, const Catalog& catalog,
     std::vector<std::string_view> names;
     if (at == changed.switches.end()) {
       for (const Switch& s : changed.switches) names.push_back(s.id);
-      lookup.report.error(document.at, "there is no switch " + shown(id) +
-                                           (names.empty() ? "; the graph has none"
-                                                          : "; there are " + joined(names, "and")));
+      lookup.report.error(document.at,
+                          "there is no switch " + shown(id) +
+                              (names.empty() ? "; the graph has none" : listed(names)));
       return nullptr;
     }
     if (const Route* known = at->find_route(name)) {
@@ -92,7 +92,7 @@ RouteResult resolve_route(const Document& document, const Catalog& catalog,
     } else {
       for (const Route& r : at->routes) names.push_back(r.name);
       std::string help = did_you_mean(name, names);
-      if (help.empty()) help = names.empty() ? "" : "; there are " + joined(names, "and");
+      if (help.empty()) help = names.empty() ? "" : listed(names);
       lookup.report.error(at->at,
                           "the switch " + shown(id) + " has no route " + shown(name) + help);
       return nullptr;

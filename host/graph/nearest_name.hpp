@@ -8,6 +8,7 @@ namespace sluice::graph {
 using support::did_you_mean;
 using support::edit_distance;
 using support::joined;
+using support::listed;
 using support::nearest_name;
 
 }  // namespace sluice::graph

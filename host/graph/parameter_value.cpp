@@ -26,6 +26,7 @@ bool is_numeric(ParameterKind kind) {
 // What stands in `value`, for the end of a sentence; nothing of a secret.
 std::string seen(const Parameter& parameter, const Value& value) {
   if (parameter.secret) return {};
+  if (value.is_text() && value.text().empty()) return ", not empty";
   if (value.is_text()) return ", not the text " + shown(value.text());
   if (value.is_array() || value.is_object()) return ", not " + std::string(value.kind_name());
   return ", not " + to_json(value);

@@ -98,7 +98,7 @@ struct RawGraph {
   std::vector<RawSwitch> switches;
   std::vector<RawProfile> profiles;
   std::vector<std::filesystem::path> included;
-  // Edges are missing because they could not be read; it has been said already.
+  // Nodes or edges are missing because they could not be read; it has been said already.
   bool lacks_edges = false;
 };
 

@@ -93,7 +93,7 @@ void Resolver::choose_profile() {
   const std::vector<std::string_view> names(document_.profiles.begin(), document_.profiles.end());
   std::string help = did_you_mean(options_.profile, names);
   if (help.empty()) {
-    help = names.empty() ? "; the graph has none" : "; there are " + joined(names, "and");
+    help = names.empty() ? "; the graph has none" : listed(names);
   }
   report_.error({"--profile", 1, 1, {}}, "there is no profile " + shown(options_.profile) + help);
 }

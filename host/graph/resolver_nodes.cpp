@@ -11,7 +11,7 @@
 namespace sluice::graph {
 
 void Resolver::read_nodes() {
-  if (raw_.nodes.empty()) {
+  if (raw_.nodes.empty() && !raw_.lacks_edges) {
     report_.error(raw_.at, "the graph has no nodes; add \"nodes\": {\"a\": \"TYPE\"}");
   }
   for (const RawNode& raw : raw_.nodes) {
@@ -23,6 +23,10 @@ void Resolver::read_nodes() {
         report_.error(raw.type->at, "the type of a node cannot hold variables");
       } else if (const std::string* reason = catalog_.unavailable_reason(*id)) {
         report_.error(raw.type->at, "the type " + shown(*id) + " cannot be used: " + *reason);
+      } else if (id->empty()) {
+        report_.error(raw.type->at, "the type of " + raw.id +
+                                        " is empty; \"sluice plugins\" lists those "
+                                        "there are");
       } else {
         const std::string nearest = catalog_.nearest_type(*id);
         report_.error(raw.type->at,
@@ -113,9 +117,11 @@ void Resolver::missing_parameter(const NodeType& type, const Parameter& paramete
   }
   const std::string purpose =
       parameter.description.empty() ? "" : " (" + parameter.description + ")";
-  report_.error(node.at, node.id + " (" + type.id + ") needs " + shown(parameter.key) + purpose +
-                             (routed ? "; no route that is taken at the start sets it"
-                                     : "; add it to its \"params\""));
+  report_.error(node.at,
+                node.id + " (" + type.id + ") needs " + shown(parameter.key) + purpose +
+                    (routed                 ? "; no route that is taken at the start sets it"
+                     : node.at.file == "-e" ? "; write " + parameter.key + "=VALUE behind its type"
+                                            : "; add it to its \"params\""));
 }
 
 void Resolver::refuse_unknown_parameters(const RawNode& raw, const NodeType& type) {
@@ -128,7 +134,7 @@ void Resolver::refuse_unknown_parameters(const RawNode& raw, const NodeType& typ
       help = "; it belongs to the node itself, outside \"params\"";
     }
     if (help.empty()) {
-      help = known.empty() ? "; it has none" : "; there are " + joined(known, "and");
+      help = known.empty() ? "; it has none" : listed(known);
     }
     report_.error(member.key_at,
                   raw.id + " (" + type.id + ") has no parameter " + shown(member.key) + help);

@@ -56,7 +56,7 @@ void Resolver::choose_routes() {
     }
     std::string help = did_you_mean(id, ids);
     if (help.empty()) {
-      help = ids.empty() ? "; the graph has none" : "; there are " + joined(ids, "and");
+      help = ids.empty() ? "; the graph has none" : listed(ids);
     }
     report_.error(route.key_at, id.empty() ? "say which switch: \"SWITCH=ROUTE\"" + help
                                            : "there is no switch " + shown(id) + help);
@@ -119,7 +119,7 @@ void Resolver::take_initial(Switch& target, const RawSwitch& raw) {
     const auto names = route_names(raw);
     std::string help = did_you_mean(*name, names);
     if (help.empty()) {
-      help = names.empty() ? "; it has none" : "; there are " + joined(names, "and");
+      help = names.empty() ? "; it has none" : listed(names);
     }
     report_.error(chosen.value.at,
                   "the switch " + shown(raw.id) + " has no route " + shown(*name) + help);
@@ -182,7 +182,7 @@ void Resolver::read_edge_option(const SettingKey& key, const RawValue& value) {
     std::vector<std::string_view> known;
     for (const Parameter& p : edge_parameters()) known.push_back(p.key);
     std::string help = did_you_mean(option, known);
-    if (help.empty()) help = "; there are " + joined(known, "and");
+    if (help.empty()) help = listed(known);
     report_.error(at(colon + 1), "an edge has no " + shown(option) + help);
   }
   RawEdge raw;

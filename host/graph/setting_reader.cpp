@@ -10,14 +10,25 @@
 #include "host/graph/utf8.hpp"
 
 namespace sluice::graph {
+namespace {
+
+constexpr std::size_t kMostListed = 12;  // names; more would bury the sentence
+
+}  // namespace
 
 const Parameter* SettingReader::find(const SettingKey& key, std::string& node) {
   const auto at = [&](std::size_t index) { return key.at_index ? key.at_index(index) : key.at; };
   const std::size_t dot = key.text.find('.');
   node = key.text.substr(0, dot);
+  if (node.empty()) {
+    report_.error(at(0), "the id of a node is missing here; a setting is NODE.PARAMETER=VALUE");
+    return nullptr;
+  }
   if (!nodes_.contains(node)) {
     std::string help;
     if (report_.wants_suggestions()) help = did_you_mean(node, nodes_.ids());
+    if (help.empty() && nodes_.ids().size() <= kMostListed) help = listed(nodes_.ids());
+    if (dot == std::string::npos) help += "; a setting is NODE.PARAMETER=VALUE";
     report_.error(at(0), "there is no node " + shown(node) + help);
     return nullptr;
   }
@@ -34,7 +45,7 @@ const Parameter* SettingReader::find(const SettingKey& key, std::string& node) {
   for (const Parameter& parameter : type->parameters) known.push_back(parameter.key);
   std::string help = did_you_mean(name, known);
   if (help.empty()) {
-    help = known.empty() ? "; it has none" : "; there are " + joined(known, "and");
+    help = known.empty() ? "; it has none" : listed(known);
   }
   report_.error(at(dot + 1), node + " (" + type->id + ") has no parameter " + shown(name) + help);
   return nullptr;
@@ -68,6 +79,11 @@ std::optional<Argument> split_argument(std::string_view option, const std::strin
   if (equals == std::string::npos) {
     report.error({name, 1, 1, {}}, "an equals sign is missing; write " + std::string(option) + " " +
                                        std::string(form));
+    return {};
+  }
+  if (equals == 0) {
+    report.error({name, 1, 1, {}}, "a name is missing in front of the equals sign; write " +
+                                       std::string(option) + " " + std::string(form));
     return {};
   }
   Argument argument;

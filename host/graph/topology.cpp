@@ -174,7 +174,8 @@ void check_inputs(const Document& document, const std::vector<Edge>& more, const
                        ") is not connected; add an edge that ends at " + node.id +
                        (type->default_port(PortDirection::kInput) == &port ? "" : "." + port.key));
     }
-    if (!complained && !type->ports.empty() && !reached.contains(node.id)) {
+    // With an error somewhere it may be the edge that could not be read.
+    if (!complained && !report.has_errors() && !type->ports.empty() && !reached.contains(node.id)) {
       report.warning(node.at, "no edge begins or ends at " + node.id + "; it does nothing");
     }
   }

@@ -136,7 +136,7 @@ EdgeOptions edge_options(const std::vector<RawMember>& members, Expander& expand
       std::vector<std::string_view> known = {"from", "to"};
       for (const Parameter& p : edge_parameters()) known.push_back(p.key);
       std::string help = did_you_mean(member.key, known);
-      if (help.empty()) help = "; there are " + joined(known, "and");
+      if (help.empty()) help = listed(known);
       report.error(member.key_at, shown(member.key) + " is no key of an edge" + help);
       continue;
     }

@@ -6,6 +6,7 @@ namespace sluice::support {
 namespace {
 
 constexpr std::size_t kMostEdits = 3;
+constexpr std::size_t kLeastStemBytes = 3;
 // Nobody mistypes longer names or chooses from longer lists; a hostile file must not cost seconds.
 constexpr std::size_t kMostNameBytes = 128;
 constexpr std::size_t kMostCandidates = 4096;
@@ -47,7 +48,14 @@ std::string nearest_name(std::string_view name, const std::vector<std::string_vi
   if (name.size() > kMostNameBytes || candidates.size() > kMostCandidates) return {};
   std::string_view nearest;
   std::size_t nearest_distance = kMostEdits + 1;
+  std::string_view longer;  // begins with the name: gain_db for gain
+  bool is_only_longer = true;
   for (const std::string_view candidate : candidates) {
+    if (name.size() >= kLeastStemBytes && candidate.size() > name.size() + 1 &&
+        candidate.starts_with(name) && candidate[name.size()] == '_') {
+      is_only_longer = longer.empty();
+      longer = candidate;
+    }
     if (candidate.size() > kMostNameBytes) continue;
     const std::size_t limit = std::min(kMostEdits, std::max(name.size(), candidate.size()) / 3);
     const std::size_t distance = edit_distance(name, candidate, limit);
@@ -56,12 +64,18 @@ std::string nearest_name(std::string_view name, const std::vector<std::string_vi
       nearest_distance = distance;
     }
   }
+  if (nearest.empty() && is_only_longer) nearest = longer;
   return std::string(nearest);
 }
 
 std::string did_you_mean(std::string_view name, const std::vector<std::string_view>& candidates) {
   const std::string nearest = nearest_name(name, candidates);
   return nearest.empty() ? std::string() : "; did you mean \"" + nearest + "\"?";
+}
+
+std::string listed(const std::vector<std::string_view>& names) {
+  if (names.empty()) return {};
+  return (names.size() == 1 ? "; there is only " : "; there are ") + joined(names, "and");
 }
 
 std::string joined(const std::vector<std::string_view>& names, std::string_view last) {

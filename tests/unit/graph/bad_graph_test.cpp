@@ -66,7 +66,7 @@ TEST(Graph, unknown_node_port_and_parameter_name_the_nearest) {
       complaints(graph_with("\"x\": {\"type\": \"filter.gain\", \"params\": {\"gain\": 1}},",
                             "\"edges\": [\"tone -> x -> null\"]")),
       ElementsAre("g.json:3:41: /nodes/x/params/gain: x (filter.gain) has no parameter "
-                  "\"gain\"; there are gain_db, mute and limiter"));
+                  "\"gain\"; did you mean \"gain_db\"?"));
 }
 
 TEST(Graph, value_out_of_range_names_the_range) {
@@ -103,8 +103,7 @@ TEST(Graph, wrong_kind_names_the_right_one) {
                   "g.json:4:8: /nodes/x/params/mix: \"mix\" must have rows of equal length; "
                   "row 2 has 1 numbers, the first has 2"));
   EXPECT_THAT(complaints("{\"sluice\": 1, \"nodes\": []}"),
-              ElementsAre("g.json:1:1: the graph has no nodes; add \"nodes\": {\"a\": \"TYPE\"}",
-                          "g.json:1:24: /nodes: \"nodes\" must be an object, not a list"));
+              ElementsAre("g.json:1:24: /nodes: \"nodes\" must be an object, not a list"));
 }
 
 TEST(Graph, missing_parameter_is_named_at_its_node) {
@@ -180,9 +179,37 @@ TEST(Graph, malformed_edges_are_refused) {
                             "{\"from\": \"tone\"}, 5]")),
       ElementsAre("g.json:5:35: /edges/1: the name of a node is missing here",
                   "g.json:5:46: /edges/2: an edge needs two ends: \"a -> b\"",
-                  "g.json:5:54: /edges/3: this edge has no \"to\"",
+                  "g.json:5:54: /edges/3: this edge has no \"to\"; an edge is {\"from\": \"a\", "
+                  "\"to\": \"b\"}",
                   "g.json:5:72: /edges/4: an edge must be text like \"a -> b\", or an object "
                   "with \"from\" and \"to\"; this is a number"));
+}
+
+TEST(Graph, fault_that_hides_edges_or_nodes_is_told_alone) {
+  const std::string nodes =
+      "{\"sluice\": 1, \"nodes\": {\"a\": \"source.tone\", \"b\": \"sink.null\"}";
+  EXPECT_THAT(complaints(nodes + ", \"edges\": \"a -> b\"}"),
+              ElementsAre("g.json:1:73: /edges: edges must be a list, or an object keyed by "
+                          "\"a.out->b.in\"; this is text"));
+  EXPECT_THAT(
+      complaints(nodes + ", \"edges\": [[\"a\", \"b\"]]}"),
+      ElementsAre("g.json:1:74: /edges/0: an edge must be text like \"a -> b\", or an object "
+                  "with \"from\" and \"to\"; this is a list"));
+  EXPECT_THAT(complaints(nodes + ", \"edges\": [\"a => b\"]}"),
+              ElementsAre("g.json:1:75: /edges/0: there is no node \"a => b\"; an edge is written "
+                          "\"a -> b\""));
+  EXPECT_THAT(complaints(nodes + ", \"edges\": [\"a -> \"]}"),
+              ElementsAre("g.json:1:79: /edges/0: the name of a node is missing here"));
+  EXPECT_THAT(complaints("{\"sluice\": 1, \"nodes\": [\"source.tone\"]}"),
+              ElementsAre("g.json:1:24: /nodes: \"nodes\" must be an object, not a list"));
+  EXPECT_THAT(complaints("{\"sluice\": 1 \"nodes\": {}}"),
+              ElementsAre("g.json:1:13: a comma is missing here"));
+  EXPECT_THAT(
+      complaints("{\"sluice\": \"1\", \"nodes\": {\"a\": \"\"}}"),
+      ElementsAre("g.json:1:12: /sluice: \"sluice\" is the version of the format and must be "
+                  "the number 1",
+                  "g.json:1:32: /nodes/a: the type of a is empty; \"sluice plugins\" lists "
+                  "those there are"));
 }
 
 TEST(Graph, same_listening_port_is_refused) {
@@ -260,9 +287,7 @@ TEST(Graph, bad_ids_and_names_are_refused) {
   EXPECT_THAT(
       complaints("{\"sluice\": 1, \"nodes\": {\"A\": \"source.tone\"}}"),
       ElementsAre("g.json:1:25: /nodes/A: \"A\" cannot be the id of a node; use a-z, then a-z, "
-                  "0-9, _ and -",
-                  "g.json:1:25: /nodes/A: warning: no edge begins or ends at A; it does "
-                  "nothing"));
+                  "0-9, _ and -"));
 }
 
 TEST(Graph, all_errors_come_at_once) {

@@ -249,8 +249,8 @@ TEST(Overrides, wrong_arguments_point_into_the_argument) {
           "outside",
           "--set tone.channels:1:1: an equals sign is missing; write --set NODE.PARAMETER=VALUE",
           "--set tone:1:1: a setting names a node and one of its parameters: \"tone.PARAMETER\"",
-          "--set tone->null:gain:1:12: /edges/tone->null/gain: an edge has no \"gain\"; there are "
-          "buffer_ms, when_full, gain_db, delay_ms and pace",
+          "--set tone->null:gain:1:12: /edges/tone->null/gain: an edge has no \"gain\"; did you "
+          "mean \"gain_db\"?",
           "--set null->tone:gain_db:1:1: /edges/null->tone/gain_db: null (sink.null) has no "
           "output; no "
           "edge can begin at it",

@@ -165,16 +165,51 @@ TEST(Expression, syntax_errors_point_at_their_column) {
   EXPECT_THAT(expression_complaints("source.tone sine -> sink.null"),
               ElementsAre("-e:1:13: /nodes/tone: \"sine\" is no parameter; write KEY=VALUE, or -> "
                           "before a node"));
+  for (const char* const arrow : {"=>", "→", ">", "|", "- >"}) {
+    EXPECT_THAT(expression_complaints(std::string("source.tone ") + arrow + " sink.null"),
+                ElementsAre("-e:1:13: /nodes/tone: \"" +
+                            std::string(arrow).substr(0, std::string(arrow).find(' ')) +
+                            "\" joins nothing; write -> between two nodes"));
+  }
+  EXPECT_THAT(expression_complaints("source.tone sink.null"),
+              ElementsAre("-e:1:13: /nodes/tone: \"sink.null\" is a type of node and stands behind "
+                          "tone without an arrow; write -> sink.null"));
+  EXPECT_THAT(
+      expression_complaints("source.tone level_db = -20 -> sink.null"),
+      ElementsAre("-e:1:13: /nodes/tone: \"level_db\" is no parameter; write level_db=VALUE "
+                  "without blanks around the equals sign"));
+  EXPECT_THAT(
+      expression_complaints("source.tone level_db= -> sink.null"),
+      ElementsAre("-e:1:22: /nodes/tone/params/level_db: \"level_db\" must be a number (-120 "
+                  "to 0 dB), not empty"));
+  EXPECT_THAT(expression_complaints("source.tone level=-20 -> sink.null"),
+              ElementsAre("-e:1:13: /nodes/tone/params/level: tone (source.tone) has no parameter "
+                          "\"level\"; did you mean \"level_db\"?"));
+  EXPECT_THAT(expression_complaints("source.wav -> sink.null"),
+              ElementsAre("-e:1:1: /nodes/wav: wav (source.wav) needs \"path\" (the file); write "
+                          "path=VALUE behind its type"));
+  EXPECT_THAT(expression_complaints("{\"sluice\": 1}"),
+              ElementsAre("-e:1:1: this is JSON, and -e takes a line like \"source.tone -> "
+                          "sink.null\"; write it to a file and name that without -e"));
+  EXPECT_THAT(expression_complaints("source.tone -> x: acme.wibble"),
+              ElementsAre("-e:1:18: a type is missing right behind \"x:\"; write x:acme.wibble"));
+  EXPECT_THAT(expression_complaints("source.tone -> x:"),
+              ElementsAre("-e:1:18: a type is missing right behind \"x:\"; write x:TYPE"));
+  EXPECT_THAT(expression_complaints("source.tone -> filter.gain: -> sink.null"),
+              ElementsAre("-e:1:28: a type is missing right behind \"filter.gain:\"; write "
+                          "filter.gain:TYPE"));
+  EXPECT_THAT(expression_complaints(":source.tone -> sink.null"),
+              ElementsAre("-e:1:1: a name is missing in front of the colon; write "
+                          "NAME:source.tone, or leave the colon out"));
   EXPECT_THAT(
       expression_complaints("source.tone wave=sine wave=pink -> sink.null"),
       ElementsAre("-e:1:23: /nodes/tone/params/wave: \"wave\" is there twice; remove one of "
                   "them"));
   EXPECT_THAT(expression_complaints("source.tone -> sink.null \xFF"),
               ElementsAre("-e:1:26: this byte is not UTF-8"));
-  EXPECT_THAT(
-      expression_complaints("A:source.tone -> sink.null"),
-      testing::Contains("-e:1:1: \"A\" cannot be the name of a node; use a-z, then a-z, 0-9, _ "
-                        "and -"));
+  EXPECT_THAT(expression_complaints("A:source.tone -> sink.null"),
+              ElementsAre("-e:1:1: \"A\" cannot be the name of a node; use a-z, then a-z, 0-9, _ "
+                          "and -"));
 }
 
 }  // namespace

@@ -99,7 +99,7 @@ TEST(Routes, later_ones_are_resolved_by_name) {
   EXPECT_THAT(graph::resolve_route(document, graph_catalog(), "main", "none").route->edges,
               IsEmpty());
   EXPECT_THAT(lines(graph::resolve_route(document, graph_catalog(), "kitchen", "x").diagnostics),
-              ElementsAre(HasSubstr("there is no switch \"kitchen\"; there are main")));
+              ElementsAre(HasSubstr("there is no switch \"kitchen\"; there is only main")));
   EXPECT_FALSE(graph::resolve_route(document, graph_catalog(), "main", "*").route);
 }
 

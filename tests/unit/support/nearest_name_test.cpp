@@ -33,6 +33,12 @@ TEST(EditDistance, of_a_swap_at_the_limit_is_not_cut_off) {
   EXPECT_EQ(edit_distance("xab", "xba", 1), 1u);
 }
 
+TEST(NearestName, of_the_beginning_of_one_alone_is_that) {
+  EXPECT_EQ(nearest_name("level", {"wave", "level_db"}), "level_db");
+  EXPECT_EQ(nearest_name("lev", {"wave", "level_db"}), "") << "no whole word";
+  EXPECT_EQ(nearest_name("lateness", {"lateness_p50_us", "lateness_p99_us"}), "") << "two";
+}
+
 TEST(NearestName, of_a_misspelling_is_the_nearest) {
   const std::vector<std::string_view> types = {"filter.gain", "filter.gate", "sink.wav"};
   EXPECT_EQ(nearest_name("filter.gat", types), "filter.gate");
