@@ -8,6 +8,7 @@
 #include "host/graph/load.hpp"
 #include "host/graph/shown.hpp"
 #include "host/graph/utf8.hpp"
+#include "host/support/printable.hpp"
 
 namespace sluice::graph {
 namespace {
@@ -65,7 +66,7 @@ std::string character_name(std::string_view text, std::size_t at) {
     constexpr std::string_view kHex = "0123456789ABCDEF";
     return std::string("the control character 0x") + kHex[byte >> 4] + kHex[byte & 0xF];
   }
-  return "'" + std::string(text.substr(at, utf8_length(text, at))) + "'";
+  return "'" + std::string(text.substr(at, support::utf8_length(text.substr(at)))) + "'";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing past U+10FFFF. [any]
+// UTF-8 in the text of a graph; what a valid character is says support::utf8_length. [any]
 #pragma once
 
 #include <cstddef>
@@ -6,9 +6,6 @@
 #include <string_view>
 
 namespace sluice::graph {
-
-// Bytes of the valid sequence that begins at text[at] (which must exist); 0 if there is none.
-std::size_t utf8_length(std::string_view text, std::size_t at);
 
 // Offset of the first byte that is not UTF-8; npos if all is well.
 std::size_t find_invalid_utf8(std::string_view text);

@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "host/graph/utf8.hpp"
+#include "host/support/printable.hpp"
 
 namespace sluice::graph {
 namespace {
@@ -199,7 +200,7 @@ std::string quote_json(std::string_view text) {
   std::string out = "\"";
   std::size_t at = 0;
   while (at < text.size()) {
-    const std::size_t length = utf8_length(text, at);
+    const std::size_t length = support::utf8_length(text.substr(at));
     const char c = text[at];
     if (length == 0) {
       out += "\xEF\xBF\xBD";
