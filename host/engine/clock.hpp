@@ -7,22 +7,6 @@
 namespace sluice::engine {
 
 inline constexpr int64_t kForever = INT64_MAX;
-inline constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
-
-// Duration of `frames` at `rate_hz`, rounded down. Exact for any 64-bit frame count.
-constexpr int64_t frames_to_ns(uint64_t frames, uint32_t rate_hz) {
-  const uint64_t seconds = frames / rate_hz;
-  const uint64_t rest = frames % rate_hz;
-  return static_cast<int64_t>(seconds * uint64_t{kNanosecondsPerSecond} +
-                              rest * uint64_t{kNanosecondsPerSecond} / rate_hz);
-}
-
-// Frames for a duration in milliseconds, rounded up.
-constexpr uint64_t ms_to_frames(double ms, uint32_t rate_hz) {
-  const double frames = ms * rate_hz / 1000.0;
-  const auto whole = static_cast<uint64_t>(frames);
-  return static_cast<double>(whole) < frames ? whole + 1 : whole;
-}
 
 class Clock {
  public:

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 #include <sluice/describe.hpp>
+#include <sluice/frames.hpp>
 #include <utility>
 
 #include "host/engine/engine.hpp"
@@ -49,7 +50,7 @@ support::Status Engine::prepare_node(Node& node) {
     input->max_block_frames = port.max_block_frames;
     const double wish_ms = std::max({port.minimum_ms, port.target_ms, port.maximum_ms});
     input->wished_frames =
-        input->is_pcm() ? ms_to_frames(wish_ms, std::max(1U, input->format.rate_hz)) : 0;
+        input->is_pcm() ? frames_of_ms(wish_ms, std::max(1U, input->format.rate_hz)) : 0;
   }
   for (const auto& output : node.outputs) {
     output->latency_frames = ports[output->port_index].latency_frames;

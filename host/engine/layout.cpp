@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <sluice/frames.hpp>
 
 namespace sluice::engine {
 namespace {
@@ -133,7 +134,7 @@ RingSize ring_size(const OutputPort& output, Edges edges, const SizingOptions& o
     const uint64_t block =
         std::max({options.block_frames, edge->to.max_block_frames, output.max_block_frames});
     const uint64_t crossing =
-        edge->is_local ? 0 : ms_to_frames(options.crossing_ms, format.rate_hz);
+        edge->is_local ? 0 : frames_of_ms(options.crossing_ms, format.rate_hz);
     const uint64_t wish = std::max(crossing, edge->to.wished_frames);
     size.held_frames = std::max(size.held_frames, held);
     size.frames = std::max(size.frames, held + 2 * block + wish + edge->options.buffer_frames +

@@ -1,7 +1,7 @@
 // One step of a passive node: offer, process, settle. Everything here is [audio].
 #include <algorithm>
+#include <sluice/frames.hpp>
 
-#include "host/engine/clock.hpp"
 #include "host/engine/lane.hpp"
 #include "host/engine/node.hpp"
 
@@ -97,7 +97,7 @@ bool Node::offer_outputs(uint32_t block_frames) {
     if (!block_inputs_.empty() && inputs[0]->is_pcm() &&
         block_inputs_[0].capture_ns != SLUICE_NO_TIME) {
       out.capture_ns =
-          block_inputs_[0].capture_ns - frames_to_ns(port.latency_frames, port.format.rate_hz);
+          block_inputs_[0].capture_ns - ns_of_frames(port.latency_frames, port.format.rate_hz);
     }
     has_room |= span.frames != 0;
   }

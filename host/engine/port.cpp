@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <sluice/frames.hpp>
 
-#include "host/engine/clock.hpp"
 #include "host/engine/node.hpp"
 
 namespace sluice::engine {
@@ -204,8 +204,8 @@ int64_t InputPort::capture_of(const Edge& edge, uint64_t stream_position) const 
   const StreamTime pair = edge.from.marks.time();
   if (pair.capture_ns == SLUICE_NO_TIME) return SLUICE_NO_TIME;
   const auto delta = static_cast<int64_t>(stream_position) - static_cast<int64_t>(pair.position);
-  const int64_t ns = delta >= 0 ? frames_to_ns(static_cast<uint64_t>(delta), format.rate_hz)
-                                : -frames_to_ns(static_cast<uint64_t>(-delta), format.rate_hz);
+  const int64_t ns = delta >= 0 ? ns_of_frames(static_cast<uint64_t>(delta), format.rate_hz)
+                                : -ns_of_frames(static_cast<uint64_t>(-delta), format.rate_hz);
   return pair.capture_ns + ns;
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <sluice/describe.hpp>
+#include <sluice/frames.hpp>
 #include <utility>
 
 #include "host/session/clock_map.hpp"
@@ -404,14 +405,13 @@ class Builder {
       }
       edge.gain_db = wire.gain_db;
       if (rate_hz != 0) {
-        edge.target_frames = engine::ms_to_frames(policy.target_ms, rate_hz);
+        edge.target_frames = frames_of_ms(policy.target_ms, rate_hz);
         if (policy.fill_after_ms) {
-          edge.fill_after_frames = engine::ms_to_frames(*policy.fill_after_ms, rate_hz);
+          edge.fill_after_frames = frames_of_ms(*policy.fill_after_ms, rate_hz);
         }
         if (wire.edge) {
-          edge.buffer_frames =
-              engine::ms_to_frames(wire.edge->options.buffer_ms.value_or(0.0), rate_hz);
-          edge.delay_frames = engine::ms_to_frames(wire.edge->options.delay_ms, rate_hz);
+          edge.buffer_frames = frames_of_ms(wire.edge->options.buffer_ms.value_or(0.0), rate_hz);
+          edge.delay_frames = frames_of_ms(wire.edge->options.delay_ms, rate_hz);
         }
       }
       result_.engine->connect(*wire.from, *wire.to, edge);

@@ -1,6 +1,7 @@
 #include "host/session/player.hpp"
 
 #include <algorithm>
+#include <sluice/frames.hpp>
 
 #include "host/engine/net/socket_network.hpp"
 #include "host/session/statistics.hpp"
@@ -95,7 +96,7 @@ void Player::end_gracefully(const std::function<bool()>& go_on) {
   for (const auto& edge : e.snapshot().edges) {
     const auto& format = edge.edge->from.format;
     if (format.sample_format == SLUICE_SAMPLE_F32 || format.rate_hz == 0) continue;
-    behind_ns = std::max(behind_ns, engine::frames_to_ns(edge.fill_frames, format.rate_hz));
+    behind_ns = std::max(behind_ns, ns_of_frames(edge.fill_frames, format.rate_hz));
   }
   e.run(e.clock().now_ns() + std::min(kFadeNs + behind_ns, kLongestFadeNs), go_on);
   e.stop_sources();
