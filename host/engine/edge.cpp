@@ -123,11 +123,6 @@ void Edge::end_span(uint32_t frames) {
   }
 }
 
-#else
-
-ReadSpan Edge::begin_span(uint32_t maximum_frames) { return cursor.begin_read(maximum_frames); }
-void Edge::end_span(uint32_t frames) { cursor.end_read(frames); }
-
 #endif
 
 }  // namespace sluice::engine

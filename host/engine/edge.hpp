@@ -171,10 +171,13 @@ class Edge {
   // Passes over up to `frames` unread; returns how many. No span is held.
   uint64_t pass_over(uint64_t frames, const char* reason);
   // The cursor's begin_read and end_read; see SLUICE_SINGLE_MAPPING.
+#if !SLUICE_SINGLE_MAPPING
+  ReadSpan begin_span(uint32_t maximum_frames) { return cursor.begin_read(maximum_frames); }
+  void end_span(uint32_t frames) { cursor.end_read(frames); }
+#else
   ReadSpan begin_span(uint32_t maximum_frames);
   void end_span(uint32_t frames);
 
-#if SLUICE_SINGLE_MAPPING
  private:
   std::vector<std::byte> detour_;  // for spans that would cross the end of the first mapping
 #endif

@@ -206,7 +206,9 @@ std::unique_ptr<LanePlan> Engine::plan_of(const Lane& lane) const {
   plan->number = plan_number_;
   for (Node* node : ordered_) {
     if (node->lane != &lane || is_retired(*node)) continue;
-    if (node->is_passive()) plan->steps.push_back(node);
+    const bool is_step = node->is_passive();
+    if (is_step) plan->steps.push_back(node);
+    plan->depends_on_others |= is_step && node->inputs.empty();
     for (const auto& input : node->inputs) {
       LanePlan::InputWiring wiring{input.get(), input->was_connected, {}, {}};
       for (const auto& edge : edges_) {
@@ -214,6 +216,7 @@ std::unique_ptr<LanePlan> Engine::plan_of(const Lane& lane) const {
         wiring.edges.push_back(edge.get());
         if (!edge->is_local) wiring.remote_edges.push_back(edge.get());
       }
+      plan->depends_on_others |= is_step && !wiring.remote_edges.empty();
       plan->inputs.push_back(std::move(wiring));
     }
     for (const auto& output : node->outputs) {
@@ -223,6 +226,7 @@ std::unique_ptr<LanePlan> Engine::plan_of(const Lane& lane) const {
         wiring.edges.push_back(edge.get());
         if (!edge->is_local) wiring.remote_edges.push_back(edge.get());
       }
+      plan->depends_on_others |= is_step && !output->is_pcm() && !wiring.remote_edges.empty();
       plan->outputs.push_back(std::move(wiring));
     }
   }

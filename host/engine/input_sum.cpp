@@ -257,19 +257,9 @@ void InputPort::move_ramps(Edge& edge, uint32_t frames) {
   }
 }
 
-void InputPort::end_direct(uint32_t frames) {
-  if (edges.empty()) return;
-  Edge& edge = *edges[0];
-  if (edge.is_closed.load(std::memory_order_relaxed)) return;
-  if (frames != 0) {
-    edge.is_in_gap = edge.is_gap_counted = false;
-    if (keeps_last_) {
-      const size_t last = size_t{frames - 1} * frame_bytes;
-      to_floats(format.sample_format, direct_data_ + last, edge.last_frame.data(), format.channels);
-    }
-    edge.note_read(frames);
-  }
-  edge.end_span(frames);
+void InputPort::keep_last(Edge& edge, uint32_t frames) {
+  const size_t last = size_t{frames - 1} * frame_bytes;
+  to_floats(format.sample_format, direct_data_ + last, edge.last_frame.data(), format.channels);
 }
 
 void InputPort::end_sum(uint32_t frames) {

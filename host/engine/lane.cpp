@@ -49,6 +49,7 @@ void Lane::adopt_plan() {
     wiring.port->has_remote_edges = !wiring.remote_edges.empty();
     note_news(*wiring.port);
   }
+  is_settled_ = false;
   const LanePlan* retired = plan_.release();
   plan_.reset(offered);
   retired->next_retired = retired_plans_.load(std::memory_order_relaxed);
@@ -99,6 +100,7 @@ void Lane::join() {
 }
 
 void Lane::wake() {
+  is_called_.store(true, std::memory_order_release);
   if (scheduler_) {
     is_dirty_ = true;
     return;
@@ -148,29 +150,42 @@ bool Lane::are_steps_done() const {
                      [](const Node* node) { return node->is_finished(); });
 }
 
-// Runs the steps until none of them can go on. Each pass is in topological order, so another one is
-// needed only where a step could go on at once or where room was used up before it was freed.
+// Runs the steps until none of them can go on.
 bool Lane::progress() {
-  const bool is_metered = is_metered_.load(std::memory_order_relaxed);
-  bool has_moved = false;
-  {
-    const support::AudioSection section;
-    for (bool goes_on = true; goes_on;) {
-      goes_on = false;
-      bool is_blocked = false;
-      for (Node* node : plan_->steps) {
-        const uint32_t outcome = node->step(options_.block_frames, is_metered);
-        if ((outcome & Node::kMoved) != 0) {
-          has_moved = true;
-          goes_on |= is_blocked;
-        }
-        goes_on |= (outcome & Node::kAgain) != 0;
-        is_blocked |= (outcome & Node::kBlocked) != 0;
-      }
-      goes_on |= std::exchange(has_told_steps_, false);
-    }
+  if (is_called_.load(std::memory_order_relaxed) &&
+      is_called_.exchange(false, std::memory_order_acquire)) {
+    is_settled_ = false;
   }
+  const bool has_moved = (!is_settled_ || plan_->depends_on_others) && run_steps();
   flush();
+  return has_moved;
+}
+
+// A pass in topological order takes what has come all the way through. Where a step has used up its
+// room the next pass goes the other way, as room comes from behind: passing on a whole chain of
+// full rings takes one pass then, not one for each step.
+bool Lane::run_steps() {
+  const support::AudioSection section;
+  const bool is_metered = is_metered_.load(std::memory_order_relaxed);
+  const std::span<Node* const> steps = plan_->steps;
+  bool has_moved = false;
+  bool is_backward = false;
+  bool is_blocked = false;
+  for (bool goes_on = true; goes_on; is_backward = is_blocked) {
+    goes_on = is_blocked = false;
+    for (size_t i = 0; i < steps.size(); ++i) {
+      Node& node = *steps[is_backward ? steps.size() - 1 - i : i];
+      const uint32_t outcome = node.step(options_.block_frames, is_metered);
+      if ((outcome & Node::kMoved) != 0) {
+        has_moved = true;
+        goes_on |= is_blocked || is_backward;
+      }
+      goes_on |= (outcome & Node::kAgain) != 0;
+      is_blocked |= (outcome & Node::kBlocked) != 0;
+    }
+    goes_on |= std::exchange(has_told_steps_, false);
+  }
+  is_settled_ = !is_blocked;
   return has_moved;
 }
 

@@ -25,6 +25,8 @@ class VirtualScheduler;
 struct LanePlan {
   uint64_t number = 0;
   std::vector<Node*> steps;  // passive nodes, in topological order
+  // Other lanes can give a step something to do without this lane's being told at once.
+  bool depends_on_others = false;
   struct InputWiring {
     InputPort* port;
     bool stays_open;  // without edges it is silent, not ended
@@ -106,13 +108,16 @@ class Lane {
   void cycle(Node& device, const sluice_cycle& cycle);
   // Remembers whom to wake; the waking is done in one go when the lane has done what it can.
   void note_commit(OutputPort& port) {
+    is_settled_ = false;
     if (port.has_remote_edges) port.has_commits = has_news_ = true;
   }
   // A mark or an end.
   void note_news(OutputPort& port) {
+    is_settled_ = false;
     if (port.has_remote_edges) port.has_marks = has_news_ = true;
   }
   void note_release(InputPort& port) {
+    is_settled_ = false;
     if (port.has_remote_edges) port.has_releases = has_news_ = true;
   }
   void tell_upstream(InputPort& port, uint32_t code);
@@ -130,6 +135,7 @@ class Lane {
  private:
   void body();
   bool progress();
+  bool run_steps();
   void flush();
   void rouse(Lane& lane);
   bool are_steps_done() const;
@@ -156,6 +162,7 @@ class Lane {
   std::atomic<const LanePlan*> retired_plans_{nullptr};
   std::atomic<uint64_t> seen_plan_{0};
 
+  std::atomic<bool> is_called_{false};  // by wake(): whatever it was for, the steps take a look
   std::atomic<bool> is_stopping_{false};
   std::atomic<bool> is_head_stopping_{false};
   const bool is_device_;
@@ -170,6 +177,7 @@ class Lane {
   // Lane's own.
   bool has_news_ = false;        // some port has something to tell other lanes
   bool has_told_steps_ = false;  // an upstream code went to a step of this lane
+  bool is_settled_ = false;      // no step can go on before something else in this lane moves
   std::vector<pollfd> descriptors_;
   int open_spans_ = 0;
   bool is_dirty_ = true;

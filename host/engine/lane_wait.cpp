@@ -30,6 +30,7 @@ void Lane::tell_upstream(InputPort& port, uint32_t code) {
     edge->from.node.has_upstream_news.store(true, std::memory_order_release);
     if (edge->is_local) {
       has_told_steps_ = true;
+      is_settled_ = false;
     } else {
       edge->from.node.lane->wake();
     }

@@ -81,6 +81,7 @@ Node::Node(std::string id, const sluice_type& type, std::vector<ParameterValue> 
            const NodeServices& services)
     : id_(std::move(id)),
       type_(type),
+      has_equal_counts_((type.flags & SLUICE_TYPE_EQUAL_COUNTS) != 0),
       services_(services),
       parameters_(type.parameter_count),
       slots_(type.statistic_count) {
@@ -141,6 +142,7 @@ support::Status Node::create() {
   switch (type_.execution) {
     case SLUICE_EXECUTION_PASSIVE:
       passive_ = static_cast<const sluice_passive*>(interface(SLUICE_PASSIVE));
+      process_ = passive_ ? passive_->process : nullptr;
       break;
     case SLUICE_EXECUTION_THREADED:
       threaded_ = static_cast<const sluice_threaded*>(interface(SLUICE_THREADED));

@@ -80,7 +80,7 @@ class Node {
   bool is_passive() const { return type_.execution == SLUICE_EXECUTION_PASSIVE; }
   bool is_threaded() const { return type_.execution == SLUICE_EXECUTION_THREADED; }
   bool is_device() const { return type_.execution == SLUICE_EXECUTION_DEVICE; }
-  bool has_equal_counts() const { return (type_.flags & SLUICE_TYPE_EQUAL_COUNTS) != 0; }
+  bool has_equal_counts() const { return has_equal_counts_; }
 
   std::vector<std::unique_ptr<InputPort>> inputs;
   std::vector<std::unique_ptr<OutputPort>> outputs;
@@ -103,6 +103,11 @@ class Node {
   };
   // Runs a passive node once, inside an AudioSection; a mask of Outcome. [audio]
   uint32_t step(uint32_t block_frames, bool is_metered);
+  // Whether something other than its inputs and outputs is a reason to call it. [any]
+  bool has_events() const {
+    return parameters_changed_.load(std::memory_order_relaxed) ||
+           has_upstream_news.load(std::memory_order_relaxed);
+  }
   // Runs a threaded node to its end. [worker]
   sluice_result run();
 
@@ -169,6 +174,7 @@ class Node {
   const char* missing_function() const;
   bool offer_inputs(uint32_t block_frames);
   bool offer_outputs(uint32_t block_frames);
+  uint32_t useful_room(uint32_t limit) const;
   bool is_abandoned() const;
   void release_inputs();
   void collect_events();
@@ -180,10 +186,12 @@ class Node {
 
   const std::string id_;
   const sluice_type& type_;
+  const bool has_equal_counts_;
   const NodeServices& services_;
   sluice_host host_{};
   sluice_node* node_ = nullptr;
   const sluice_passive* passive_ = nullptr;
+  sluice_status (*process_)(sluice_node*, sluice_block*) = nullptr;  // of passive_
   const sluice_threaded* threaded_ = nullptr;
   const sluice_device* device_ = nullptr;
   bool is_prepared_ = false;

@@ -76,8 +76,17 @@ bool Node::offer_inputs(uint32_t block_frames) {
   return has_cause;
 }
 
+// More room than it has input is of no use to a node that makes one frame of each, before the end.
+uint32_t Node::useful_room(uint32_t limit) const {
+  if (!has_equal_counts_ || block_inputs_.size() != 1 || !inputs[0]->is_pcm()) return limit;
+  const sluice_input& in = block_inputs_[0];
+  return (in.flags & SLUICE_INPUT_ENDED) != 0 ? limit : std::min(limit, std::max(1U, in.frames));
+}
+
 bool Node::offer_outputs(uint32_t block_frames) {
   bool has_room = outputs.empty();
+  const bool has_input = !block_inputs_.empty() && inputs[0]->is_pcm();
+  const int64_t capture_ns = has_input ? block_inputs_[0].capture_ns : int64_t{SLUICE_NO_TIME};
   for (size_t i = 0; i < outputs.size(); ++i) {
     OutputPort& port = *outputs[i];
     sluice_output& out = block_outputs_[i];
@@ -89,15 +98,13 @@ bool Node::offer_outputs(uint32_t block_frames) {
     }
     const uint32_t limit =
         port.max_block_frames != 0 ? std::max(port.max_block_frames, block_frames) : block_frames;
-    const WriteSpan span = port.begin(limit);
+    const WriteSpan span = port.begin(useful_room(limit));
     out.data = span.data;
     out.frames = span.frames;
     out.position = span.position;
-    out.capture_ns = SLUICE_NO_TIME;
-    if (!block_inputs_.empty() && inputs[0]->is_pcm() &&
-        block_inputs_[0].capture_ns != SLUICE_NO_TIME) {
-      out.capture_ns =
-          block_inputs_[0].capture_ns - ns_of_frames(port.latency_frames, port.format.rate_hz);
+    out.capture_ns = capture_ns;
+    if (capture_ns != SLUICE_NO_TIME && port.latency_frames != 0) {
+      out.capture_ns -= ns_of_frames(port.latency_frames, port.format.rate_hz);
     }
     has_room |= span.frames != 0;
   }
@@ -140,10 +147,9 @@ void Node::forward_marks(const sluice_input& in) {
 
 uint32_t Node::step(uint32_t block_frames, bool is_metered) {
   if (is_finished_.load(std::memory_order_relaxed)) return kIdle;
-  const bool has_events = parameters_changed_.load(std::memory_order_relaxed) ||
-                          has_upstream_news.load(std::memory_order_relaxed);
+  const bool is_called = has_events();
   const bool has_input = offer_inputs(block_frames);
-  if (!has_input && !has_events && !inputs.empty()) {
+  if (!has_input && !is_called && !inputs.empty()) {
     release_inputs();
     return kIdle;
   }
@@ -154,10 +160,10 @@ uint32_t Node::step(uint32_t block_frames, bool is_metered) {
     return kMoved | kAgain;
   }
   block_.event_count = 0;
-  if (has_events) collect_events();
+  if (is_called) collect_events();
   const int64_t begin_ns = is_metered ? services_.clock->now_ns() : 0;
   packet_moves = 0;
-  const sluice_status status = passive_->process(node_, &block_);
+  const sluice_status status = process_(node_, &block_);
   if (is_metered) {
     busy_ns.fetch_add(static_cast<uint64_t>(services_.clock->now_ns() - begin_ns),
                       std::memory_order_relaxed);
@@ -201,7 +207,10 @@ uint32_t Node::settle_outputs(bool is_metered) {
       out.produced = out.frames;
       violations.fetch_add(1, std::memory_order_relaxed);
     }
-    if (out.produced == out.frames) outcome |= kBlocked;
+    // Where it was given no more room than it has input, that was not what stopped it.
+    if (out.produced == out.frames && out.frames != useful_room(out.frames + 1)) {
+      outcome |= kBlocked;
+    }
     if (out.produced == 0) {
       port.ring->end_write(0);
       continue;
@@ -222,6 +231,7 @@ uint32_t Node::settle_inputs(sluice_status status, uint32_t moved) {
     InputPort& port = *inputs[i];
     if (!port.is_pcm()) {
       if (packet_moves != 0) lane->note_release(port);
+      if (port.has_packets()) outcome |= kBlocked;
       continue;
     }
     const sluice_input& in = block_inputs_[i];
@@ -232,9 +242,11 @@ uint32_t Node::settle_inputs(sluice_status status, uint32_t moved) {
     wanted_[i] = wanted;
     const size_t marks_before = port.marks().size();
     port.end(in.consumed);
-    // All that was there is consumed and it was less than asked for: nothing to call again for.
-    is_exhausted &= in.consumed == in.frames && in.frames != offered_limit_[i] &&
-                    (in.flags & SLUICE_INPUT_ENDED) == 0;
+    // All that was there is consumed: nothing to call again for.
+    is_exhausted &= in.consumed == in.frames && (in.flags & SLUICE_INPUT_ENDED) == 0 &&
+                    (in.frames != offered_limit_[i] || !port.has_more());
+    // It left some, and not because it was too little: more room may be what it needs.
+    if (in.consumed != in.frames && status != SLUICE_STATUS_NEED_INPUT) outcome |= kBlocked;
     if (in.consumed != 0) {
       lane->note_release(port);
       has_consumed = true;

@@ -15,9 +15,9 @@ bool OutputPort::is_held() const {
                       [](const auto& output) { return output->is_live || output->has_readers(); });
 }
 
-WriteSpan OutputPort::begin(uint32_t maximum_frames) {
-  if (!is_live && !has_readers() && is_held()) return {nullptr, 0, ring->write_position()};
 #if SLUICE_SINGLE_MAPPING
+
+WriteSpan OutputPort::begin_whole(uint32_t maximum_frames) {
   WriteSpan span = ring->begin_write(maximum_frames);
   is_detour_ = false;
   if (span.frames == 0 || span.frames == maximum_frames) return span;
@@ -26,31 +26,36 @@ WriteSpan OutputPort::begin(uint32_t maximum_frames) {
   if (detour_.size() < size_t{room} * frame_bytes) detour_.resize(size_t{room} * frame_bytes);
   is_detour_ = true;
   return {detour_.data(), room, span.position};
-#else
-  return ring->begin_write(maximum_frames);
-#endif
 }
 
-bool OutputPort::has_room(uint32_t frames) { return begin(frames).frames >= frames; }
-
-void OutputPort::commit(uint32_t frames, int64_t capture_ns) {
-  if (gap_frames_ != 0) {
-    mark_gap();
-    gap_frames_ = 0;
-  }
-  if (capture_ns != SLUICE_NO_TIME) marks.set_time({ring->write_position(), capture_ns});
-#if SLUICE_SINGLE_MAPPING
+void OutputPort::commit_detour(uint32_t frames) {
   const std::byte* from = detour_.data();
-  while (is_detour_ && frames != 0) {
+  while (frames != 0) {
     const WriteSpan span = ring->begin_write(frames);
     std::memcpy(span.data, from, size_t{span.frames} * frame_bytes);
     ring->end_write(span.frames);
     from += size_t{span.frames} * frame_bytes;
     frames -= span.frames;
   }
-  if (is_detour_) return;
+}
+
 #endif
-  ring->end_write(frames);
+
+bool OutputPort::has_room(uint32_t frames) { return begin(frames).frames >= frames; }
+
+void OutputPort::go_on_after_drop(uint32_t frames) {
+  mark_gap();
+  gap_frames_ = 0;
+  if (jumped_frames_ != 0) {
+    marks.write({sizeof(sluice_mark), SLUICE_MARK_DISCONTINUITY, ring->written(), SLUICE_NO_TIME,
+                 jumped_frames_});
+    jumped_frames_ = 0;
+  }
+  whole_frames_ += frames;
+  const uint64_t trusted = is_jumping_ ? uint64_t{10} * format.rate_hz : patience_frames();
+  if (whole_frames_ < trusted) return;
+  is_jumping_ = has_dropped_ = false;
+  paid_frames_ = 0;
 }
 
 void OutputPort::mark_gap() {
@@ -61,18 +66,45 @@ void OutputPort::mark_gap() {
 }
 
 void OutputPort::drop(uint64_t frames) {
-  if (unmarked_frames_ == 0) unmarked_position_ = ring->write_position();
+  has_dropped_ = true;
+  whole_frames_ = 0;
+  if (is_jumping_) {
+    jumped_frames_ += frames;
+    ring->jump(frames);
+    return;
+  }
+  dropped_frames_ += frames;
+  ring->drop(frames);
+}
+
+uint64_t OutputPort::patience_frames() const {
+  return std::min<uint64_t>(ring->capacity_frames(), std::max(1U, format.rate_hz / 2));
+}
+
+// Writes silence that is owed, its mark first.
+void OutputPort::pay_silence() {
+  const uint64_t frames = ring->payable_frames();
+  if (frames == 0) return;
+  if (unmarked_frames_ == 0) unmarked_position_ = ring->written();
   unmarked_frames_ += frames;
   gap_frames_ += frames;
-  ring->drop(frames);
   if (2 * unmarked_frames_ >= gap_frames_) mark_gap();
+  if (paid_frames_ == 0) dropped_frames_ = 0;
+  paid_frames_ += frames;
+  ring->fill_drops();
+  if (paid_frames_ < patience_frames()) return;
+  if (2 * dropped_frames_ > paid_frames_) {
+    is_jumping_ = true;
+    jumped_frames_ = ring->forgive_drops();
+  }
+  paid_frames_ = 0;
 }
 
 void OutputPort::end() {
   if (is_ended) return;
   is_ended = true;
+  if (ring && ring->owed_frames() != 0) pay_silence();
   mark_gap();
-  if (ring) ring->fill_drops();
   const uint64_t end = ring ? ring->written() : packet_ring->written();
   marks.write({sizeof(sluice_mark), SLUICE_MARK_END, end, SLUICE_NO_TIME, 0});
 }
@@ -137,7 +169,7 @@ bool InputPort::has_new_marks() const {
 
 void InputPort::retire_marks() {
   // A threaded node takes its marks one by one.
-  if (mark_count_ == 0 || node.is_threaded()) return;
+  if (node.is_threaded()) return;
   uint32_t seen = 0;
   while (seen < mark_count_ && marks_[seen].position <= position_) ++seen;
   if (seen == 0) return;
@@ -204,6 +236,7 @@ int64_t InputPort::capture_of(const Edge& edge, uint64_t stream_position) const 
   const StreamTime pair = edge.from.marks.time();
   if (pair.capture_ns == SLUICE_NO_TIME) return SLUICE_NO_TIME;
   const auto delta = static_cast<int64_t>(stream_position) - static_cast<int64_t>(pair.position);
+  if (delta == 0) return pair.capture_ns;
   const int64_t ns = delta >= 0 ? ns_of_frames(static_cast<uint64_t>(delta), format.rate_hz)
                                 : -ns_of_frames(static_cast<uint64_t>(-delta), format.rate_hz);
   return pair.capture_ns + ns;
@@ -217,8 +250,7 @@ void InputPort::note_jump(Edge& edge, uint64_t lost_frames) {
       {sizeof(sluice_mark), SLUICE_MARK_DISCONTINUITY, position_, SLUICE_NO_TIME, lost_frames});
 }
 
-InputView InputPort::begin(uint32_t maximum_frames) {
-  if (is_direct()) return begin_direct(maximum_frames);
+InputView InputPort::begin_mixed(uint32_t maximum_frames) {
   if (edges.empty()) {
     const uint32_t ended = stays_open ? 0U : uint32_t{SLUICE_INPUT_ENDED};
     is_summing_ = true;
@@ -226,40 +258,6 @@ InputView InputPort::begin(uint32_t maximum_frames) {
   }
   const uint64_t frames = std::min<uint64_t>({available(), maximum_frames, sum_frames_});
   return begin_sum(static_cast<uint32_t>(frames));
-}
-
-InputView InputPort::begin_direct(uint32_t maximum_frames) {
-  Edge& edge = *edges[0];
-  is_summing_ = false;
-  if (edge.is_closed.load(std::memory_order_relaxed)) {
-    return {.flags = SLUICE_INPUT_ENDED | SLUICE_INPUT_IDLE, .position = position_};
-  }
-  const ReadSpan span = edge.begin_span(maximum_frames);
-  if (span.lost_frames != 0) note_jump(edge, span.lost_frames);
-  edge.offset = static_cast<int64_t>(position_) - static_cast<int64_t>(edge.next);
-  edge.is_aligned = true;
-  InputView view{.data = span.data, .frames = span.frames, .position = position_};
-  direct_data_ = static_cast<const std::byte*>(view.data);
-  if (edge.marks.has_news()) collect_marks(edge, edge.next + view.frames);
-  if (edge.from.marks.count() != 0) {
-    if (view.frames < maximum_frames &&
-        edge.from.marks.state().end_position == edge.next + view.frames) {
-      view.flags |= SLUICE_INPUT_ENDED;
-    }
-    if (edge.is_silent) view.flags |= SLUICE_INPUT_IDLE;
-  }
-  view.capture_ns = capture_of(edge, edge.next);
-  return view;
-}
-
-void InputPort::end(uint32_t frames) {
-  if (is_summing_) {
-    end_sum(frames);
-  } else {
-    end_direct(frames);
-  }
-  position_ += frames;
-  retire_marks();
 }
 
 void InputPort::discard(uint64_t frames, const char* reason) {

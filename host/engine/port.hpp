@@ -35,13 +35,16 @@ struct ClockReading {
 class OutputPort {
  public:
   OutputPort(Node& owner, uint32_t index, const sluice_port& declared)
-      : node(owner), port_index(index), declaration(declared) {}
+      : node(owner),
+        port_index(index),
+        declaration(declared),
+        is_pcm_(declared.kind == SLUICE_PCM) {}
 
   Node& node;
   const uint32_t port_index;  // in the type's array
   const sluice_port& declaration;
 
-  bool is_pcm() const { return declaration.kind == SLUICE_PCM; }
+  bool is_pcm() const { return is_pcm_; }
 
   // Fixed while running.
   sluice_format format{};
@@ -74,19 +77,39 @@ class OutputPort {
   uint64_t written() const { return ring->written(); }
   // Somebody has a cursor on it.
   bool has_readers() const {
-    return (is_pcm() ? ring->cursor_count() : packet_ring->cursor_count()) != 0;
+    return is_pcm_ ? ring->has_cursors() : packet_ring->cursor_count() != 0;
   }
 
   // Everything below belongs to the writer's lane.
 
   // Room for the node. None while nobody reads any output of the node and this one can wait: it
   // holds its place. An output that nobody reads beside one that is read runs on.
-  WriteSpan begin(uint32_t maximum_frames);
+  WriteSpan begin(uint32_t maximum_frames) {
+    if (!is_live && !has_readers() && is_held()) return {nullptr, 0, ring->write_position()};
+    if (ring->owed_frames() != 0) pay_silence();
+#if SLUICE_SINGLE_MAPPING
+    return begin_whole(maximum_frames);
+#else
+    return ring->begin_write(maximum_frames);
+#endif
+  }
   // Whether begin(frames) would give so many.
   bool has_room(uint32_t frames);
   // Publishes the first `frames` of the span. `capture_ns`: of the first of them.
-  void commit(uint32_t frames, int64_t capture_ns);
-  // `frames` frames had no room: their place becomes silence, marked as a gap.
+  void commit(uint32_t frames, int64_t capture_ns) {
+    if (has_dropped_) go_on_after_drop(frames);
+    if (capture_ns != SLUICE_NO_TIME) marks.set_time({ring->write_position(), capture_ns});
+#if SLUICE_SINGLE_MAPPING
+    if (is_detour_) return commit_detour(frames);
+#endif
+    ring->end_write(frames);
+  }
+  // `frames` frames had no room: their place becomes silence, marked as a gap, as soon as there is
+  // room for that. Behind a waiting reader that is not much faster than the writer that could go on
+  // for ever, as meanwhile more is dropped. So if it took less than twice as much as was dropped
+  // while patience_frames() of silence were written, what is still owed is given up: the stream
+  // jumps, marked as a discontinuity, there and wherever else frames have no room, until all have
+  // found room for ten seconds.
   void drop(uint64_t frames);
   // The stream ends behind what has been written; silence still owed for drops is not waited for.
   void end();
@@ -96,12 +119,28 @@ class OutputPort {
  private:
   bool is_held() const;
   void mark_gap();
+  void go_on_after_drop(uint32_t frames);
+  void pay_silence();
+  uint64_t patience_frames() const;
+#if SLUICE_SINGLE_MAPPING
+  WriteSpan begin_whole(uint32_t maximum_frames);
+  void commit_detour(uint32_t frames);
+#endif
+
+  const bool is_pcm_;
 
   // A long gap is told in a few marks, each about as long as all before: a reader that lags
   // sees 64.
   uint64_t gap_frames_ = 0;         // of the gap so far
   uint64_t unmarked_frames_ = 0;    // of these, not marked yet
   uint64_t unmarked_position_ = 0;  // where they begin
+
+  uint64_t paid_frames_ = 0;     // silence written for drops since the last judgement
+  uint64_t dropped_frames_ = 0;  // dropped since the first of these
+  bool is_jumping_ = false;      // readers lag for good: what has no room leaves no place behind
+  bool has_dropped_ = false;     // lately
+  uint64_t jumped_frames_ = 0;   // not marked yet
+  uint64_t whole_frames_ = 0;    // committed since the last drop
 
 #if SLUICE_SINGLE_MAPPING
   // Spans must not cross the end of the first mapping, so the node writes here instead.
@@ -128,13 +167,16 @@ struct InputView {
 class InputPort {
  public:
   InputPort(Node& owner, uint32_t index, const sluice_port& declared)
-      : node(owner), port_index(index), declaration(declared) {}
+      : node(owner),
+        port_index(index),
+        declaration(declared),
+        is_pcm_(declared.kind == SLUICE_PCM) {}
 
   Node& node;
   const uint32_t port_index;
   const sluice_port& declaration;
 
-  bool is_pcm() const { return declaration.kind == SLUICE_PCM; }
+  bool is_pcm() const { return is_pcm_; }
 
   // Fixed while running.
   sluice_format format{};
@@ -166,6 +208,8 @@ class InputPort {
   // Every stream that feeds it has ended, though something may be left.
   bool has_end() const;
   bool is_idle() const;
+  // Something is left, or nothing will come any more.
+  bool has_more() { return available() != 0 || has_end(); }
   // So many frames can always be there without any writer being stuck.
   uint32_t largest_want() const;
   // The most that one view can be sure to hold.
@@ -174,8 +218,18 @@ class InputPort {
   }
 
   // Offers up to `maximum_frames`; end() consumes the first `frames` of them.
-  InputView begin(uint32_t maximum_frames);
-  void end(uint32_t frames);
+  InputView begin(uint32_t maximum_frames) {
+    return is_direct() ? begin_direct(maximum_frames) : begin_mixed(maximum_frames);
+  }
+  void end(uint32_t frames) {
+    if (is_summing_) {
+      end_sum(frames);
+    } else {
+      end_direct(frames);
+    }
+    position_ += frames;
+    if (mark_count_ != 0) retire_marks();
+  }
   // Offers up to `frames`, and at least one, with ramped silence for what is missing. For devices.
   InputView begin_filled(uint32_t frames);
 
@@ -208,8 +262,10 @@ class InputPort {
            (!is_f32() && !keeps_last_);
   }
   InputView begin_direct(uint32_t maximum_frames);
+  InputView begin_mixed(uint32_t maximum_frames);
   InputView begin_sum(uint32_t frames);
   void end_direct(uint32_t frames);
+  void keep_last(Edge& edge, uint32_t frames);
   void end_sum(uint32_t frames);
 
   uint32_t sure_frames() const;
@@ -229,6 +285,7 @@ class InputPort {
   void retire_marks();
   int64_t capture_of(const Edge& edge, uint64_t stream_position) const;
 
+  const bool is_pcm_;
   uint64_t position_ = 0;
   std::vector<sluice_mark> marks_;
   uint32_t mark_count_ = 0;
@@ -238,5 +295,42 @@ class InputPort {
   bool keeps_last_ = false;  // may have to fade out of what it read in place
   const std::byte* direct_data_ = nullptr;
 };
+
+// The way of nearly every block of nearly every node, so it costs no calls.
+inline InputView InputPort::begin_direct(uint32_t maximum_frames) {
+  Edge& edge = *edges[0];
+  is_summing_ = false;
+  if (edge.is_closed.load(std::memory_order_relaxed)) {
+    return {.flags = SLUICE_INPUT_ENDED | SLUICE_INPUT_IDLE, .position = position_};
+  }
+  const ReadSpan span = edge.begin_span(maximum_frames);
+  if (span.lost_frames != 0) note_jump(edge, span.lost_frames);
+  edge.offset = static_cast<int64_t>(position_) - static_cast<int64_t>(edge.next);
+  edge.is_aligned = true;
+  InputView view{.data = span.data, .frames = span.frames, .position = position_};
+  direct_data_ = span.data;
+  const MarkRing& marks = edge.from.marks;
+  if (marks.count() != 0) {
+    collect_marks(edge, edge.next + view.frames);
+    if (view.frames < maximum_frames && marks.state().end_position == edge.next + view.frames) {
+      view.flags |= SLUICE_INPUT_ENDED;
+    }
+    if (edge.is_silent) view.flags |= SLUICE_INPUT_IDLE;
+  }
+  if (marks.has_time()) view.capture_ns = capture_of(edge, edge.next);
+  return view;
+}
+
+inline void InputPort::end_direct(uint32_t frames) {
+  if (edges.empty()) return;
+  Edge& edge = *edges[0];
+  if (edge.is_closed.load(std::memory_order_relaxed)) return;
+  if (frames != 0) {
+    edge.is_in_gap = edge.is_gap_counted = false;
+    if (keeps_last_) keep_last(edge, frames);
+    edge.note_read(frames);
+  }
+  edge.end_span(frames);
+}
 
 }  // namespace sluice::engine

@@ -41,27 +41,6 @@ Masks owned_slots(const GateHeader& header) noexcept {
 
 }  // namespace
 
-std::uint64_t Gate::raise(std::uint64_t newest, std::uint64_t needed, bool evict,
-                          Want want) noexcept {
-  blocker_ = Blocker::kNone;
-  if (needed <= usable_) return usable_;
-
-  const bool attached = header_.attach_count.load(std::memory_order_acquire) != seen_attaches_;
-  if (attached || held_ + capacity_ < needed) scan(newest, needed, evict, want);
-
-  std::uint64_t limit = std::min(std::max(needed, newest + step_), held_ + capacity_);
-  if (limit > published_) {
-    published_ = limit;
-    header_.limit.store(limit, std::memory_order_seq_cst);
-    if (header_.attach_count.load(std::memory_order_seq_cst) != seen_attaches_) {
-      scan(newest, needed, evict, want);
-      limit = std::min(limit, held_ + capacity_);
-    }
-  }
-  usable_ = std::max(usable_, limit);
-  return usable_;
-}
-
 void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want want) noexcept {
   // Before the slots: whoever attaches after this load is found by the next look at the count.
   seen_attaches_ = header_.attach_count.load(std::memory_order_seq_cst);

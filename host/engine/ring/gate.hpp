@@ -1,6 +1,7 @@
 // The words that writer and readers of a ring share, and the writer's side of the protocol.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -84,7 +85,25 @@ class Gate {
   // way and not inside a span are moved on to newest - skip_target, or as far as needed; but only
   // if that helps: nobody loses anything while a waiting or pinned cursor stands in the way too.
   std::uint64_t raise(std::uint64_t newest, std::uint64_t needed, bool evict,
-                      Want want = Want::kAsMuchAsPossible) noexcept;
+                      Want want = Want::kAsMuchAsPossible) noexcept {
+    blocker_ = Blocker::kNone;
+    if (needed <= usable_) return usable_;
+
+    const bool attached = header_.attach_count.load(std::memory_order_acquire) != seen_attaches_;
+    if (attached || held_ + capacity_ < needed) scan(newest, needed, evict, want);
+
+    std::uint64_t limit = std::min(std::max(needed, newest + step_), held_ + capacity_);
+    if (limit > published_) {
+      published_ = limit;
+      header_.limit.store(limit, std::memory_order_seq_cst);
+      if (header_.attach_count.load(std::memory_order_seq_cst) != seen_attaches_) {
+        scan(newest, needed, evict, want);
+        limit = std::min(limit, held_ + capacity_);
+      }
+    }
+    usable_ = std::max(usable_, limit);
+    return usable_;
+  }
 
   // The oldest position that some cursor insists on, or `newest` if none does. With `evict`, only
   // waiting and pinned cursors insist. Reads every cursor.

@@ -84,6 +84,8 @@ class MarkRing {
   // [any]
   StreamState state() const noexcept { return state_.read(); }
   StreamTime time() const noexcept { return time_.read(); }
+  // Whether set_time was ever called. [any]
+  bool has_time() const noexcept { return time_.version() != 0; }
   // Marks written so far: index of the next one. [any]
   std::uint64_t count() const noexcept { return count_.load(std::memory_order_acquire); }
 

@@ -81,6 +81,11 @@ std::uint64_t Ring::room() const noexcept {
   return used < capacity_ ? capacity_ - used : 0;
 }
 
+std::uint64_t Ring::payable_frames() const noexcept {
+  const std::uint64_t used = written_ - gate_.oldest_held(written_, live_);
+  return std::min(owed_, capacity_ - std::min(used, capacity_));
+}
+
 std::uint32_t Ring::cursor_count() const noexcept {
   int count = 0;
   for (const auto& mask : header_->slot_masks) {

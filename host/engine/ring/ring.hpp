@@ -83,6 +83,18 @@ class Ring {
     dropped_.store(dropped_.load(std::memory_order_relaxed) + frames, std::memory_order_relaxed);
   }
 
+  // As drop, but leaves no place behind: counted in dropped(), stream time stands still. Where the
+  // stream goes on behind it, mark a SLUICE_MARK_DISCONTINUITY. [writer]
+  void jump(std::uint64_t frames) noexcept {
+    dropped_.store(dropped_.load(std::memory_order_relaxed) + frames, std::memory_order_relaxed);
+  }
+
+  // Silence that drops still owe; how much of it fits in now; and gives it up, so that stream time
+  // steps back to written(). Returns how much was given up. [writer]
+  std::uint64_t owed_frames() const noexcept { return owed_; }
+  std::uint64_t payable_frames() const noexcept;
+  std::uint64_t forgive_drops() noexcept { return std::exchange(owed_, 0); }
+
   // Writes what it can of the silence that drops still owe, at most one capacity a call, and
   // returns what remains owed. begin_write does this by itself; call it where the stream ends
   // behind a drop, until it returns 0. [writer]
@@ -120,6 +132,12 @@ class Ring {
 
   // Cursors attached now. [any]
   std::uint32_t cursor_count() const noexcept;
+  bool has_cursors() const noexcept {
+    for (const auto& mask : header_->slot_masks) {
+      if (mask.load(std::memory_order_relaxed) != 0) return true;
+    }
+    return false;
+  }
 
   struct CursorState {
     std::uint64_t position;

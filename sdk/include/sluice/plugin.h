@@ -578,8 +578,8 @@ typedef struct sluice_worker_host {
   /* Publishes the first `frames` of the span; `capture_ns` is the time of capture of its first
    * frame or SLUICE_NO_TIME. [worker] */
   void (*end_write)(const sluice_host* host, uint32_t port, uint32_t frames, int64_t capture_ns);
-  /* `frames` frames had no room: their place in the stream becomes silence under a gap mark, and
-   * they are counted. [worker] */
+  /* `frames` frames had no room; counted. Their place becomes silence under a gap mark or, where
+   * readers lag for good, the stream jumps, under a discontinuity mark. [worker] */
   void (*drop)(const sluice_host* host, uint32_t port, uint64_t frames);
   /* Takes the next mark of input `port` that lies at or before `position`; SLUICE_ERROR_AGAIN if
    * none. [worker] */

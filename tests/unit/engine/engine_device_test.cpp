@@ -138,6 +138,27 @@ TEST(EngineDevice, Starving_playback_of_integers_fades_too) {
   EXPECT_EQ(edge.gaps, 1U);
 }
 
+// What a reader of a stream that counts from 1 got: each number is where its time is less what the
+// stream jumped over so far, or silence is.
+struct Heard {
+  uint64_t silent = 0;
+  uint64_t jumped = 0;
+};
+Heard expect_numbers_jumps_and_silence() {
+  Heard heard;
+  auto mark = collected[0].marks.begin();
+  for (size_t i = 0; i < samples().size(); ++i) {
+    for (; mark != collected[0].marks.end() && mark->position <= i; ++mark) {
+      if (mark->kind == SLUICE_MARK_DISCONTINUITY) heard.jumped += mark->value;
+    }
+    const float number = static_cast<float>(i + 1 + heard.jumped);
+    EXPECT_TRUE(samples()[i] == number || samples()[i] == 0.0F) << i << ": " << samples()[i];
+    if (testing::Test::HasFailure()) break;
+    heard.silent += samples()[i] == 0.0F ? 1 : 0;
+  }
+  return heard;
+}
+
 TEST(EngineDevice, Capture_nobody_keeps_up_with_drops_marks_and_counts) {
   World world(TimeMode::kVirtual, kMono);
   drive<TestCapture>(world);
@@ -151,20 +172,37 @@ TEST(EngineDevice, Capture_nobody_keeps_up_with_drops_marks_and_counts) {
   world.engine->stop();
   world.expect_accounted();
   EXPECT_GT(dropped, 48'000U);
-  // Each number is where its time is, or silence is: position + 1, or 0 under a gap mark.
-  uint64_t silent = 0;
-  for (size_t i = 0; i < samples().size(); ++i) {
-    ASSERT_TRUE(samples()[i] == static_cast<float>(i + 1) || samples()[i] == 0.0F) << i;
-    silent += samples()[i] == 0.0F ? 1 : 0;
-  }
-  EXPECT_GT(silent, 20'000U);
-  EXPECT_LE(silent, dropped);
+  const Heard heard = expect_numbers_jumps_and_silence();
+  EXPECT_LE(heard.silent + heard.jumped, dropped);
+  EXPECT_GT(heard.jumped, 48'000U);
   const auto gap =
       std::find_if(collected[0].marks.begin(), collected[0].marks.end(),
                    [](const sluice_mark& mark) { return mark.kind == SLUICE_MARK_GAP; });
   ASSERT_NE(gap, collected[0].marks.end());
   EXPECT_NE(samples()[gap->position - 1], 0.0F);
   EXPECT_EQ(samples()[gap->position], 0.0F);
+}
+
+TEST(EngineDevice, Slower_reader_that_waits_hears_silence_for_a_moment_then_all_it_can_take) {
+  World world(TimeMode::kVirtual, kMono);
+  drive<TestCapture>(world);
+  Node& capture = world.add<TestCapture>("capture");
+  capture.outputs[0]->is_live = true;
+  Node& sink = world.add<CollectingSink>("sink", {{CollectingSink::kPacedHz, 47'000}});
+  world.join(capture, sink);
+  world.start();
+  world.engine->run(60 * kSecondNs);
+  const uint64_t capacity = capture.outputs[0]->ring->capacity_frames();
+  world.engine->stop();
+  world.expect_accounted();
+  const Heard heard = expect_numbers_jumps_and_silence();
+  EXPECT_GT(heard.jumped, 0U);
+  EXPECT_LT(heard.silent, 3 * capacity);
+  ASSERT_GT(samples().size(), 50 * size_t{47'000});
+  const size_t end = samples().size();
+  EXPECT_EQ(std::count(samples().begin() + static_cast<std::ptrdiff_t>(end - 47'000),
+                       samples().end(), 0.0F),
+            0);
 }
 
 TEST(EngineDevice, Capture_nobody_reads_runs_on) {
