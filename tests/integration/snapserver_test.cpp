@@ -1,0 +1,388 @@
+// In front of a real Snapserver 0.26 with a real client: what is heard, and what happens when the
+// server dies, hangs or is taken.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <regex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/integration/cli_fixture.hpp"
+#include "tests/support/daemon.hpp"
+
+namespace sluice::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+int connect_to(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
+    return descriptor;
+  }
+  close(descriptor);
+  return -1;
+}
+
+bool wait_for(const std::function<bool()>& condition, int seconds = 60) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+size_t count_of(const std::string& text, const std::string& word) {
+  size_t count = 0;
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
+  return count;
+}
+
+class Snapserver : public Cli {
+ protected:
+  void SetUp() override {
+    server_program_ = lab_program("snap", "snapserver");
+    client_program_ = lab_program("snap", "snapclient");
+    if (server_program_.empty() || client_program_.empty()) {
+      GTEST_SKIP() << "snapserver and snapclient are not below build/lab/snap; ./dev test puts "
+                      "them there.";
+    }
+    write(folder_.path() / "empty.conf", "");
+  }
+
+  // `mode` as Snapserver calls it: server listens for the audio, client fetches it.
+  void start_server(const std::string& mode = "server") {
+    const std::string local = "127.0.0.1";
+    server_ = std::make_unique<Daemon>(
+        server_program_,
+        std::vector<std::string>{
+            "-c", "empty.conf", "--server.datadir=" + folder_.path().string(),
+            "--http.bind_to_address=" + local, "--http.port=" + std::to_string(http_port_),
+            "--tcp.bind_to_address=" + local, "--tcp.port=" + std::to_string(control_port_),
+            "--stream.bind_to_address=" + local, "--stream.port=" + std::to_string(stream_port_),
+            "--stream.buffer=1000",
+            "--stream.source=tcp://" + local + ":" + std::to_string(port_) +
+                "?name=lab&mode=" + mode + "&sampleformat=48000:16:2&codec=pcm&chunk_ms=20",
+            "--logging.sink=stdout", "--logging.filter=*:info"},
+        folder_.path(), folder_.path() / "server.log");
+    ASSERT_TRUE(wait_for([&] {
+      const int descriptor = connect_to(control_port_);
+      if (descriptor >= 0) close(descriptor);
+      return descriptor >= 0;
+    })) << server_->log();
+  }
+  void start_client() {
+    client_ = std::make_unique<Daemon>(
+        client_program_,
+        std::vector<std::string>{"-h", "127.0.0.1", "-p", std::to_string(stream_port_), "--hostID",
+                                 "lab" + std::to_string(stream_port_), "--mixer", "none",
+                                 "--player", "file:filename=" + played_.string(), "--logsink",
+                                 "stdout"},
+        folder_.path(), folder_.path() / "client.log");
+    ASSERT_TRUE(wait_for([&] { return fs::exists(played_) && fs::file_size(played_) > 0; }))
+        << client_->log();
+  }
+  // The status of the server's stream, by its control port: idle, playing, or why not known.
+  std::string status() const {
+    const int descriptor = connect_to(control_port_);
+    if (descriptor < 0) return "no server";
+    const std::string request = "{\"id\":1,\"jsonrpc\":\"2.0\",\"method\":\"Server.GetStatus\"}\n";
+    std::string answer;
+    if (write_all(descriptor, request)) {
+      char buffer[4096];
+      ssize_t count = 0;
+      while (answer.find('\n') == std::string::npos &&
+             (count = read(descriptor, buffer, sizeof(buffer))) > 0) {
+        answer.append(buffer, static_cast<size_t>(count));
+      }
+    }
+    close(descriptor);
+    std::smatch found;
+    // The stream's own status is the last one of its object; groups have none.
+    const std::regex pattern("\"status\":\"(idle|playing)\"");
+    return std::regex_search(answer, found, pattern) ? found[1].str() : answer;
+  }
+  static bool write_all(int descriptor, const std::string& text) {
+    return ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  }
+
+  // Numbered frames, live, for so long.
+  Words counted(double seconds, const std::string& more = "") const {
+    return {"run", "-e",
+            "source.tone wave=counter live=true duration_ms=" +
+                std::to_string(static_cast<int>(seconds * 1000)) +
+                " -> sink.tcp port=" + std::to_string(port_) + " lead_ms=500 " + more};
+  }
+  // The numbers of the frames that the client has played so far, silence left out.
+  std::vector<uint32_t> played() const {
+    const std::string bytes = content(played_);
+    std::vector<uint32_t> numbers;
+    for (size_t at = 0; at + 4 <= bytes.size(); at += 4) {
+      uint32_t number = 0;
+      std::memcpy(&number, bytes.data() + at, 4);
+      if (number != 0) numbers.push_back(number);
+    }
+    return numbers;
+  }
+
+  fs::path server_program_, client_program_;
+  const fs::path played_ = folder_.path() / "played.raw";
+  const uint16_t port_ = free_port();
+  const uint16_t control_port_ = free_port();
+  const uint16_t stream_port_ = free_port();
+  const uint16_t http_port_ = free_port();
+  std::unique_ptr<Daemon> server_, client_;
+};
+
+// A client by the binary protocol: takes the PCM that the server hands out, and plays nothing, so
+// that a busy machine is no excuse. Messages are a header of 26 bytes (type, id, refers to: 16 bits
+// each; sent and received: 2 x 32 bits each; size: 32 bits) and a payload; all little endian.
+class StreamListener {
+ public:
+  explicit StreamListener(uint16_t port) : descriptor_(connect_to(port)) {
+    const timeval patience{60, 0};
+    setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    const std::string hello =
+        R"({"Arch":"x","ClientName":"listener","HostName":"lab","ID":"listener","Instance":1,)"
+        R"("MAC":"00:00:00:00:00:01","OS":"x","SnapStreamProtocolVersion":2,"Version":"0.26.0"})";
+    std::string message(26, '\0');
+    const auto put = [&](size_t at, uint32_t value, size_t bytes) {
+      std::memcpy(message.data() + at, &value, bytes);
+    };
+    const auto length = static_cast<uint32_t>(hello.size());
+    put(0, kHello, 2);
+    put(22, length + 4, 4);
+    message.append(reinterpret_cast<const char*>(&length), 4);
+    message += hello;
+    is_open_ = ::write(descriptor_, message.data(), message.size()) ==
+               static_cast<ssize_t>(message.size());
+  }
+  ~StreamListener() { close(descriptor_); }
+  StreamListener(const StreamListener&) = delete;
+  StreamListener& operator=(const StreamListener&) = delete;
+
+  // The next chunk of PCM; empty when the server is silent for a minute or gone.
+  std::string chunk() {
+    for (;;) {
+      const std::string header = take(26);
+      if (header.empty()) return {};
+      uint16_t type = 0;
+      uint32_t size = 0;
+      std::memcpy(&type, header.data(), 2);
+      std::memcpy(&size, header.data() + 22, 4);
+      const std::string payload = take(size);
+      // Two times 32 bits of time and 32 bits of size come first.
+      if (type == kWireChunk && payload.size() > 12) return payload.substr(12);
+      if (payload.size() != size) return {};
+    }
+  }
+
+ private:
+  static constexpr uint16_t kWireChunk = 2;
+  static constexpr uint16_t kHello = 5;
+
+  std::string take(size_t bytes) {
+    std::string taken(bytes, '\0');
+    for (size_t at = 0; at < bytes;) {
+      const ssize_t count = is_open_ ? recv(descriptor_, taken.data() + at, bytes - at, 0) : 0;
+      if (count <= 0) return {};
+      at += static_cast<size_t>(count);
+    }
+    return taken;
+  }
+
+  const int descriptor_;
+  bool is_open_ = false;
+};
+
+TEST_F(Snapserver, Every_client_is_sent_what_went_in_frame_for_frame) {
+  start_server();
+  StreamListener listener(stream_port_);
+  Running running(work_, home_, counted(6));
+  uint32_t next = 1;
+  // Snapserver keeps what does not fill its last chunk of 20 ms.
+  while (next + 960 <= 6 * 48'000) {
+    const std::string pcm = listener.chunk();
+    ASSERT_FALSE(pcm.empty()) << next << server_->log();
+    for (size_t at = 0; at + 4 <= pcm.size(); at += 4) {
+      uint32_t number = 0;
+      std::memcpy(&number, pcm.data() + at, 4);
+      if (number == 0) continue;
+      ASSERT_EQ(number, next) << server_->log();
+      ++next;
+    }
+  }
+  const Ended ended = running.finish();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
+TEST_F(Snapserver, Real_client_plays_it_from_the_first_frame_in_order) {
+  start_server();
+  start_client();
+  Running running(work_, home_, counted(6));
+  EXPECT_TRUE(running.wait_until([&] { return status() == "playing"; })) << status();
+  const Ended ended = running.finish();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  // A client that is late on a busy machine leaves out frames to catch up.
+  ASSERT_TRUE(wait_for([&] {
+    const auto numbers = played();
+    return !numbers.empty() && numbers.back() + 4'800 >= 6 * 48'000;
+  })) << server_->log()
+      << client_->log();
+  client_->stop(SIGTERM);
+  const auto numbers = played();
+  EXPECT_EQ(numbers.front(), 1u);
+  size_t lost_or_repeated = 0;
+  for (size_t i = 1; i < numbers.size(); ++i) {
+    ASSERT_LE(numbers[i - 1], numbers[i] + 1) << i << client_->log();
+    lost_or_repeated += numbers[i] != numbers[i - 1] + 1 ? 1 : 0;
+  }
+  RecordProperty("places_where_the_client_slid", static_cast<int>(lost_or_repeated));
+  std::printf("The client slid into step at %zu places.\n", lost_or_repeated);
+}
+
+TEST_F(Snapserver, Zeros_of_a_closed_gate_count_as_playing) {
+  start_server();
+  Running running(work_, home_,
+                  {"run", "-e",
+                   "source.tone wave=silence live=true -> filter.gate hold_ms=100 closed=zeros -> "
+                   "filter.convert format=s16 -> sink.tcp port=" +
+                       std::to_string(port_)});
+  EXPECT_TRUE(running.wait_until([&] { return status() == "playing"; })) << status();
+  // Closed for longer than Snapserver's patience of half a second and a chunk.
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  EXPECT_EQ(status(), "playing");
+  running.signal(SIGINT);
+  EXPECT_EQ(running.finish().exit_code, 0);
+}
+
+// Writes 10 ms of stereo s16 to a FIFO every 10 ms: full-scale square wave, or zeros.
+class Feeder {
+ public:
+  explicit Feeder(const fs::path& path) : descriptor_(open(path.c_str(), O_RDWR | O_CLOEXEC)) {
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      auto next = std::chrono::steady_clock::now();
+      while (!stop.stop_requested()) {
+        int16_t block[480 * 2];
+        for (int i = 0; i < 960; ++i) {
+          block[i] = static_cast<int16_t>(is_loud ? (i / 96 % 2 == 0 ? 16'000 : -16'000) : 0);
+        }
+        if (::write(descriptor_, block, sizeof(block)) < 0) return;
+        next += std::chrono::milliseconds(10);
+        std::this_thread::sleep_until(next);
+      }
+    });
+  }
+  ~Feeder() {
+    thread_.request_stop();
+    thread_.join();
+    close(descriptor_);
+  }
+  Feeder(const Feeder&) = delete;
+  Feeder& operator=(const Feeder&) = delete;
+
+  std::atomic<bool> is_loud{true};
+
+ private:
+  const int descriptor_;
+  std::jthread thread_;
+};
+
+TEST_F(Snapserver, Deep_sleep_lets_it_go_idle_and_sound_wakes_it) {
+  start_server();
+  ASSERT_EQ(mkfifo((work_ / "audio").c_str(), 0600), 0);
+  Running running(work_, home_,
+                  {"run", "-e",
+                   "source.pipe path=audio format=s16 rate_hz=48000 channels=2 -> "
+                   "filter.gate hold_ms=100 lookback_ms=200 closed=nothing -> filter.convert "
+                   "format=s16 -> sink.tcp deep_sleep_ms=500 port=" +
+                       std::to_string(port_)});
+  Feeder feeder(work_ / "audio");
+  EXPECT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
+  feeder.is_loud = false;
+  EXPECT_TRUE(running.wait_until([&] { return status() == "idle"; })) << running.said().err;
+  EXPECT_TRUE(running.wait_until([&] {
+    return running.said().err.find("sleep") != std::string::npos;
+  })) << running.said().err;
+  feeder.is_loud = true;
+  EXPECT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
+  running.signal(SIGINT);
+  const Ended ended = running.finish();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
+TEST_F(Snapserver, Killed_and_restarted_server_plays_again) {
+  start_server();
+  Running running(work_, home_, counted(3600));
+  ASSERT_TRUE(running.wait_until([&] { return status() == "playing"; }));
+  server_->stop(SIGKILL);
+  ASSERT_TRUE(running.wait_until([&] {
+    return running.said().err.find("lost") != std::string::npos ||
+           running.said().err.find("reset") != std::string::npos ||
+           running.said().err.find("closed") != std::string::npos;
+  })) << running.said().err;
+  start_server();
+  EXPECT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
+  running.signal(SIGINT);
+  const Ended ended = running.finish();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_GE(count_of(ended.err, "Connected to"), 2u) << ended.err;
+}
+
+TEST_F(Snapserver, Stopped_server_is_given_up_and_what_is_heard_later_is_fresh) {
+  start_server();
+  Running running(work_, home_, counted(3600, "write_timeout_ms=1000"));
+  ASSERT_TRUE(running.wait_until([&] { return status() == "playing"; }));
+  server_->signal(SIGSTOP);
+  // Named first, given up then.
+  ASSERT_TRUE(running.wait_until([&] {
+    return running.said().err.find("does not read") != std::string::npos;
+  })) << running.said().err;
+  ASSERT_TRUE(running.wait_until([&] { return count_of(running.said().err, "Connected") >= 2; }))
+      << running.said().err;
+  server_->signal(SIGCONT);
+  EXPECT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
+  running.signal(SIGINT);
+  EXPECT_EQ(running.finish().exit_code, 0);
+}
+
+TEST_F(Snapserver, Server_held_by_another_producer_is_named) {
+  start_server();
+  const int holder = connect_to(port_);
+  ASSERT_GE(holder, 0);
+  ASSERT_TRUE(write_all(holder, std::string(3840, '\1')));
+  Running running(work_, home_, counted(3600));
+  EXPECT_TRUE(running.wait_until([&] {
+    return running.said().err.find("does not read") != std::string::npos;
+  })) << running.said().err;
+  close(holder);
+  running.signal(SIGINT);
+  EXPECT_EQ(running.finish().exit_code, 0);
+}
+
+}  // namespace
+}  // namespace sluice::tests
