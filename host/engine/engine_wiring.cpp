@@ -11,6 +11,19 @@
 namespace sluice::engine {
 namespace {
 
+// Whether a live output leads here, through other nodes.
+bool is_fed_live(const InputPort& input, std::span<const std::unique_ptr<Edge>> edges,
+                 std::set<const Node*>& seen) {
+  return std::any_of(edges.begin(), edges.end(), [&](const auto& edge) {
+    if (&edge->to != &input || edge->is_leaving) return false;
+    if (edge->from.is_live) return true;
+    const Node& feeder = edge->from.node;
+    if (!seen.insert(&feeder).second) return false;
+    return std::any_of(feeder.inputs.begin(), feeder.inputs.end(),
+                       [&](const auto& port) { return is_fed_live(*port, edges, seen); });
+  });
+}
+
 bool is_f32(const InputPort& port) {
   return port.is_pcm() && port.format.sample_format == SLUICE_SAMPLE_F32;
 }
@@ -29,6 +42,8 @@ support::Status Engine::prepare_node(Node& node) {
   for (const auto& input : node.inputs) {
     ports[input->port_index].format = input->format;
     ports[input->port_index].is_connected = is_connected(*input);
+    std::set<const Node*> seen;
+    ports[input->port_index].is_fed_live = is_fed_live(*input, edges_, seen);
   }
   for (const auto& output : node.outputs) {
     ports[output->port_index].format = output->format;

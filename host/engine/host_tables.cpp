@@ -140,6 +140,12 @@ void discard(const sluice_host* host, uint32_t port, uint64_t frames, const char
   node.lane->note_release(*input);
 }
 
+// ---- sluice_thread_host ----
+
+uint32_t raise_priority(const sluice_host* host, uint32_t priority, const char** why_not) {
+  return Node::of(host).lane->raise_priority(priority, why_not);
+}
+
 // ---- sluice_packet_host ----
 
 sluice_result reserve(const sluice_host* host, uint32_t port, uint32_t size_bytes, void** data) {
@@ -293,6 +299,7 @@ void close_listener(const sluice_host* host, sluice_listener* listener) {
 
 constexpr sluice_worker_host kWorkerHost{wait, begin_read, end_read,  begin_write, end_write,
                                          drop, next_mark,  available, discard};
+constexpr sluice_thread_host kThreadHost{raise_priority};
 constexpr sluice_packet_host kPacketHost{reserve, commit, peek, pop};
 constexpr sluice_clock_host kClockHost{publish};
 constexpr sluice_device_host kDeviceHost{cycle};
@@ -305,6 +312,7 @@ const void* host_extension(const sluice_host* host, const char* id) {
   const std::string_view wanted = id;
   const Node& node = Node::of(host);
   if (wanted == SLUICE_WORKER_HOST) return node.is_threaded() ? &kWorkerHost : nullptr;
+  if (wanted == SLUICE_THREAD_HOST) return node.is_threaded() ? &kThreadHost : nullptr;
   if (wanted == SLUICE_DEVICE_HOST) return node.is_device() ? &kDeviceHost : nullptr;
   if (wanted == SLUICE_PACKET_HOST) return &kPacketHost;
   if (wanted == SLUICE_CLOCK_HOST) return &kClockHost;

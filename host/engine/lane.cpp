@@ -95,6 +95,17 @@ void Lane::request_head_stop() {
   wake();
 }
 
+uint32_t Lane::raise_priority(uint32_t priority, const char** why_not) {
+  *why_not = "";
+  if (scheduler_) return 0;
+  const auto wanted = static_cast<int>(priority);
+  if (support::real_time_priority() < wanted) {
+    raised_ = support::set_scheduling(support::Scheduling::kFifo, wanted);
+    *why_not = raised_.why_not.c_str();
+  }
+  return static_cast<uint32_t>(support::real_time_priority());
+}
+
 void Lane::join() {
   if (thread_.is_joinable()) thread_.join();
 }

@@ -122,6 +122,8 @@ class Lane {
   }
   void tell_upstream(InputPort& port, uint32_t code);
   void note_span(int change) { open_spans_ += change; }
+  // As sluice_thread_host.raise_priority says.
+  uint32_t raise_priority(uint32_t priority, const char** why_not);
 
   // For the scheduler: whether resuming the lane's fiber could achieve anything, and when it should
   // be resumed at the latest.
@@ -179,6 +181,7 @@ class Lane {
   bool has_told_steps_ = false;  // an upstream code went to a step of this lane
   bool is_settled_ = false;      // no step can go on before something else in this lane moves
   std::vector<pollfd> descriptors_;
+  support::SchedulingOutcome raised_;  // by the node itself
   int open_spans_ = 0;
   bool is_dirty_ = true;
   bool is_suspended_ = false;

@@ -103,6 +103,14 @@ SchedulingOutcome set_scheduling(Scheduling scheduling, int priority) {
       fmt::format("Real-time priority {} was refused by the system: {}.", priority, reason(error))};
 }
 
+int real_time_priority() {
+  // Not pthread_getschedparam, which answers what pthread functions have set.
+  sched_param parameters{};
+  if (sched_getparam(0, &parameters) != 0) return 0;
+  const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  return policy == SCHED_FIFO || policy == SCHED_RR ? parameters.sched_priority : 0;
+}
+
 void set_thread_name(std::string_view name) {
   const std::string fitting(utf8_prefix(name, kMostNameBytes));
   pthread_setname_np(pthread_self(), fitting.c_str());

@@ -29,6 +29,9 @@ struct SchedulingOutcome {
 // inherit it. kNormal goes back to time sharing. [control, worker]
 SchedulingOutcome set_scheduling(Scheduling scheduling, int priority);
 
+// The real-time priority of the calling thread; 0 under time sharing. [any]
+int real_time_priority();
+
 // Names the calling thread, as `top -H` and debuggers show it: the first 15 bytes, never half a
 // character (pthread_setname_np). [control, worker]
 void set_thread_name(std::string_view name);

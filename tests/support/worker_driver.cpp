@@ -59,6 +59,7 @@ struct WorkerDriver::HostTables {
     if (wanted == SLUICE_WORKER_HOST) return &kWorker;
     if (wanted == SLUICE_NET_HOST) return &kNet;
     if (wanted == SLUICE_CLOCK_HOST) return &kClock;
+    if (wanted == SLUICE_THREAD_HOST) return &kThread;
     return nullptr;
   }
   static void fail(const sluice_host* host, sluice_result, const char* sentence) {
@@ -176,6 +177,11 @@ struct WorkerDriver::HostTables {
                       double ratio) {
     of(host).clock_readings_.push_back({port, frames, monotonic_ns, ratio});
   }
+  static uint32_t raise_priority(const sluice_host* host, uint32_t priority, const char** why_not) {
+    of(host).asked_priority_ = priority;
+    *why_not = "The test driver has no priorities.";
+    return 0;
+  }
 
   static sluice_result connect(const sluice_host* host, const char* name, uint16_t port,
                                const sluice_stream_options* options, sluice_stream** stream) {
@@ -221,12 +227,14 @@ struct WorkerDriver::HostTables {
 
   static const sluice_worker_host kWorker;
   static const sluice_clock_host kClock;
+  static const sluice_thread_host kThread;
   static const sluice_net_host kNet;
 };
 
 const sluice_worker_host WorkerDriver::HostTables::kWorker{
     wait, begin_read, end_read, begin_write, end_write, drop, next_mark, available, discard};
 const sluice_clock_host WorkerDriver::HostTables::kClock{publish};
+const sluice_thread_host WorkerDriver::HostTables::kThread{raise_priority};
 const sluice_net_host WorkerDriver::HostTables::kNet{
     connect, listen, listener_port, accept, send, receive, info, finish, close, close_listener};
 
@@ -333,7 +341,8 @@ support::Status WorkerDriver::prepare(const sluice_format& format, uint32_t mode
   port_setup_.struct_size = sizeof(port_setup_);
   port_setup_.is_connected = 1;
   port_setup_.format = format;
-  sluice_setup setup{sizeof(sluice_setup), mode, frames, 1, &port_setup_, 1};
+  port_setup_.is_fed_live = is_fed_live_ ? 1 : 0;
+  sluice_setup setup{sizeof(sluice_setup), mode, frames, 1, &port_setup_, seed_};
   const sluice_result result = type_->functions->prepare(node_, &setup);
   is_prepared_ = result == SLUICE_OK;
   return status(result);

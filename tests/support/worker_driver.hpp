@@ -96,6 +96,10 @@ class WorkerDriver {
   support::Status prepare(const sluice_format& format, uint32_t mode = SLUICE_MODE_REAL_TIME,
                           uint32_t frames = 480);
   void release();
+  // What the node is told of its input; true by default. [before prepare]
+  void set_fed_live(bool is_fed_live) { is_fed_live_ = is_fed_live; }
+  // Seed of its random generators. [before prepare]
+  void set_seed(uint64_t seed) { seed_ = seed; }
   // What the node answered in prepare.
   const sluice_port_setup& setup() const { return port_setup_; }
 
@@ -155,6 +159,8 @@ class WorkerDriver {
   uint32_t state() const { return state_; }
   const std::vector<std::string>& log_lines() const { return log_; }
   const std::vector<uint32_t>& told_upstream() const { return told_upstream_; }
+  // The real-time priority the node asked for; 0: none.
+  uint32_t asked_priority() const { return asked_priority_; }
   const std::vector<sluice_mark>& marks() const { return marks_; }
   const std::vector<ClockReading>& clock_readings() const { return clock_readings_; }
   const std::vector<std::string>& violations() const { return violations_; }
@@ -179,6 +185,9 @@ class WorkerDriver {
   sluice_host host_{};
   sluice_node* node_ = nullptr;
   bool is_prepared_ = false;
+  bool is_fed_live_ = true;
+  uint64_t seed_ = 1;
+  uint32_t asked_priority_ = 0;
 
   std::vector<sluice_value> values_;
   std::vector<std::unique_ptr<std::string>> texts_;

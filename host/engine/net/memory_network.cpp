@@ -91,8 +91,10 @@ class MemoryNetwork::Stream final : public Object, private AttemptMaker {
     received = 0;
     drive(now_ns);
     if (state_ == SLUICE_STREAM_CONNECTING) return SLUICE_ERROR_AGAIN;
-    if (state_ == SLUICE_STREAM_FAILED) return SLUICE_ERROR_NETWORK;
-    return noted(connection_->receive(side_, data, size_bytes, received, now_ns));
+    if (!connection_) return SLUICE_ERROR_NETWORK;
+    const sluice_result result = connection_->receive(side_, data, size_bytes, received, now_ns);
+    if (state_ != SLUICE_STREAM_FAILED) return noted(result);
+    return received > 0 ? SLUICE_OK : SLUICE_ERROR_NETWORK;
   }
   void info(sluice_stream_info& info, int64_t now_ns) {
     drive(now_ns);

@@ -142,12 +142,14 @@ sluice_result SocketStream::send(const void* data, size_t size_bytes, size_t& se
 
 sluice_result SocketStream::receive(void* data, size_t size_bytes, size_t& received) {
   received = 0;
-  if (state_ == SLUICE_STREAM_FAILED) return SLUICE_ERROR_NETWORK;
   if (state_ == SLUICE_STREAM_CONNECTING) return SLUICE_ERROR_AGAIN;
+  if (socket_ < 0) return SLUICE_ERROR_NETWORK;
   ssize_t done = -1;
   do {
     done = ::recv(socket_, data, size_bytes, MSG_DONTWAIT);
   } while (done < 0 && errno == EINTR);
+  // Of a connection that broke while sending only what had arrived before is to be had.
+  if (state_ == SLUICE_STREAM_FAILED && done <= 0) return SLUICE_ERROR_NETWORK;
   if (done < 0) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return SLUICE_ERROR_AGAIN;
     return broken(errno);

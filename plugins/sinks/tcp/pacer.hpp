@@ -1,8 +1,9 @@
-// Says when which frame is due at a receiver that plays at a fixed rate: a token bucket on absolute
-// time.
+// Says when which frame is due at a receiver that plays at a steady rate: a token bucket on
+// absolute time.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <sluice/frames.hpp>
 
@@ -11,7 +12,8 @@ namespace sluice {
 // From `start` on, `lead` frames are due at once and all others at their rate, each so early that
 // the receiver always has `lead` frames in hand. Whoever is late catches up at once, but by at most
 // `burst` frames: what is overdue beyond that, the schedule gives up. Times are computed from the
-// start, never added up: no drift.
+// start, never added up: no drift. The rate is the nominal one of our clock until `follow` says how
+// the receiver's runs.
 class Pacer {
  public:
   Pacer(uint32_t rate_hz, uint32_t lead_frames, uint32_t burst_frames)
@@ -32,33 +34,61 @@ class Pacer {
   // Frames the receiver still has in hand; negative: it ran dry that long ago.
   int64_t lead_frames(int64_t now_ns) const;
 
+  // At now_ns the receiver has played `drift_frames` more than our clock says since the start, and
+  // from then on it plays `ratio` times as fast as our clock. A new start keeps the ratio.
+  void follow(int64_t now_ns, double drift_frames, double ratio);
+  int64_t start_ns() const { return start_ns_; }
+
  private:
+  void restart(int64_t now_ns);
+  double drift_frames(int64_t now_ns) const;
   int64_t played_frames(int64_t now_ns) const;
 
   uint32_t rate_hz_;
   int64_t lead_, burst_;
   int64_t start_ns_ = 0;
   int64_t passed_ = 0;  // since the start
+  int64_t followed_ns_ = 0;
+  double drift_ = 0, excess_ = 0;  // frames at followed_ns_; ratio less 1
 };
 
+inline void Pacer::restart(int64_t now_ns) {
+  start_ns_ = followed_ns_ = now_ns;
+  drift_ = 0;
+}
+
 inline void Pacer::start(int64_t now_ns) {
-  start_ns_ = now_ns;
+  restart(now_ns);
   passed_ = 0;
 }
 
 inline void Pacer::start_satisfied(int64_t now_ns) {
-  start_ns_ = now_ns;
+  restart(now_ns);
   passed_ = lead_;
 }
 
+inline void Pacer::follow(int64_t now_ns, double drift_frames, double ratio) {
+  followed_ns_ = now_ns;
+  drift_ = drift_frames;
+  excess_ = ratio - 1;
+}
+
+inline double Pacer::drift_frames(int64_t now_ns) const {
+  return drift_ + excess_ * static_cast<double>(now_ns - followed_ns_) * rate_hz_ / 1e9;
+}
+
 inline int64_t Pacer::played_frames(int64_t now_ns) const {
-  return now_ns <= start_ns_ ? 0 : static_cast<int64_t>(frames_of_ns(now_ns - start_ns_, rate_hz_));
+  if (now_ns <= start_ns_) return 0;
+  const auto nominal = static_cast<int64_t>(frames_of_ns(now_ns - start_ns_, rate_hz_));
+  return nominal + static_cast<int64_t>(std::floor(drift_frames(now_ns)));
 }
 
 inline int64_t Pacer::due_ns(uint64_t frames) const {
   const int64_t played = passed_ + static_cast<int64_t>(frames) - lead_;
-  return played <= 0 ? start_ns_
-                     : start_ns_ + ns_of_frames(static_cast<uint64_t>(played), rate_hz_);
+  if (played <= 0) return start_ns_;
+  const int64_t nominal_ns = start_ns_ + ns_of_frames(static_cast<uint64_t>(played), rate_hz_);
+  const double ahead_s = drift_frames(nominal_ns) / (rate_hz_ * (1 + excess_));
+  return nominal_ns - static_cast<int64_t>(std::floor(ahead_s * 1e9));
 }
 
 inline uint64_t Pacer::due_frames(int64_t now_ns) const {
@@ -68,7 +98,7 @@ inline uint64_t Pacer::due_frames(int64_t now_ns) const {
 inline uint64_t Pacer::forgive(int64_t now_ns) {
   const int64_t excess = played_frames(now_ns) + lead_ - passed_ - burst_;
   if (excess <= 0) return 0;
-  start_ns_ = now_ns;
+  restart(now_ns);
   passed_ = lead_ - burst_;
   return static_cast<uint64_t>(excess);
 }

@@ -1,12 +1,5 @@
 // sink.tcp in virtual time, with servers of every manner.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <sluice/sluice.hpp>
-#include <string>
-#include <vector>
-
-#include "tests/support/net_peers.hpp"
+#include "plugins/sinks/tcp/sink_tcp_fixture.hpp"
 
 namespace sluice::tests {
 namespace {
@@ -17,63 +10,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr sluice_format kFormat{sizeof(sluice_format), SLUICE_SAMPLE_S16, 2, 48000};
-constexpr uint32_t kFrameBytes = 4;
-constexpr int64_t kMs = 1'000'000;
-constexpr int64_t kS = 1'000'000'000;
-constexpr const char* kServer = "127.0.0.1";
-
-// Frame n holds n modulo 65536 and n / 65536.
-std::vector<int16_t> counted(uint64_t from, uint64_t count) {
-  std::vector<int16_t> samples;
-  for (uint64_t i = from; i < from + count; ++i) {
-    samples.push_back(static_cast<int16_t>(i));
-    samples.push_back(static_cast<int16_t>(i >> 16));
-  }
-  return samples;
-}
-uint64_t number_of(const std::vector<int16_t>& samples, size_t frame) {
-  return static_cast<uint16_t>(samples[2 * frame]) |
-         uint64_t{static_cast<uint16_t>(samples[2 * frame + 1])} << 16;
-}
-
-class SinkTcp : public ::testing::Test {
- protected:
-  void prepare() {
-    if (is_prepared_) return;
-    is_prepared_ = true;
-    ASSERT_TRUE(node_.prepare(kFormat));
-  }
-  void run() {
-    prepare();
-    const support::Status status = node_.run();
-    ASSERT_TRUE(status) << status.error().message;
-    EXPECT_THAT(node_.violations(), IsEmpty());
-  }
-  void feed(uint64_t frames) {
-    prepare();
-    node_.feed(counted(fed_, frames));
-    fed_ += frames;
-  }
-  // As a live source does: 10 ms every 10 ms.
-  void feed_live(int64_t from_ms, int64_t to_ms) {
-    for (int64_t ms = from_ms; ms < to_ms; ms += 10) {
-      node_.at(ms * kMs, [this] { feed(480); });
-    }
-  }
-  uint64_t frames_at(const ReceivingPeer::Session& session, int64_t at_ns) const {
-    uint64_t frames = 0;
-    for (const auto& arrival : session.arrivals) {
-      if (arrival.at_ns <= at_ns) frames = arrival.end / kFrameBytes;
-    }
-    return frames;
-  }
-
-  WorkerDriver node_{"sink.tcp"};
-  ReceivingPeer server_{node_};
-  uint64_t fed_ = 0;
-  bool is_prepared_ = false;
-};
+using SinkTcp = SinkTcpFixture;
 
 TEST_F(SinkTcp, Describe_any_format_on_the_monotonic_clock) {
   const auto description = node_.describe();
@@ -283,12 +220,14 @@ TEST_F(SinkTcp, Server_killed_and_started_again_plays_within_a_second) {
   node_.stop_at(30 * kS);
   run();
   ASSERT_EQ(server_.sessions().size(), 2u);
-  EXPECT_LE(server_.session(1).start_ns, 20'500 * kMs);
+  EXPECT_LE(server_.session(1).start_ns, 19 * kS);
   const auto samples = server_.session(1).samples<int16_t>();
-  const uint64_t first = number_of(samples, 0);
+  const uint64_t first = first_of_faded(samples);
   const uint64_t live = static_cast<uint64_t>(server_.session(1).start_ns) * 48 / kMs;
   EXPECT_LE(live - first, 9600u + 2 * 2400 + 480);
-  EXPECT_EQ(samples, counted(first, samples.size() / 2));
+  EXPECT_EQ(behind(samples, kFadeFrames),
+            counted(first + kFadeFrames, samples.size() / 2 - kFadeFrames));
+  EXPECT_EQ(node_.counter("reconnects"), 1u);
   EXPECT_EQ(node_.counter("connections"), 2u);
   EXPECT_THAT(node_.told_upstream(), Contains(SLUICE_UPSTREAM_RECONNECTED).Times(2));
   EXPECT_THAT(node_.log_lines(), Contains(HasSubstr("reset the connection")).Times(1));
@@ -332,18 +271,16 @@ TEST_F(SinkTcp, Server_stalls_for_two_seconds_audio_ages_out_in_whole_frames) {
   run();
   ASSERT_EQ(server_.sessions().size(), 1u);
   const auto samples = server_.session().samples<int16_t>();
-  int jumps = 0;
-  for (size_t i = 1; i < samples.size() / 2; ++i) {
-    const uint64_t step = number_of(samples, i) - number_of(samples, i - 1);
-    ASSERT_GE(step, 1u) << i;
-    if (step != 1) {
-      ++jumps;
-      EXPECT_NEAR(static_cast<double>(step), 2.0 * 48000 - 9600 - 2400, 5000);
-    }
-  }
-  EXPECT_EQ(jumps, 1);
-  EXPECT_EQ(node_.counter("frames_dropped"),
-            number_of(samples, samples.size() / 2 - 1) + 1 - samples.size() / 2);
+  size_t jump = 0;
+  while (jump < samples.size() / 2 && number_of(samples, jump) == jump) ++jump;
+  ASSERT_LT(jump + kFadeFrames, samples.size() / 2);
+  // What goes on behind the jump fades in, and then is as it was.
+  const uint64_t first = first_of_faded(behind(samples, jump));
+  EXPECT_NEAR(static_cast<double>(first - jump), 2.0 * 48000 - 9600 - 2400, 5000);
+  EXPECT_EQ(samples[2 * jump], 0);
+  EXPECT_EQ(behind(samples, jump + kFadeFrames),
+            counted(first + kFadeFrames, samples.size() / 2 - jump - kFadeFrames));
+  EXPECT_EQ(node_.counter("frames_dropped"), first - jump);
 }
 
 TEST_F(SinkTcp, Server_takes_a_byte_at_a_time_frames_stay_whole) {
@@ -412,13 +349,66 @@ TEST_F(SinkTcp, End_peer_that_never_closes_is_not_waited_for_long) {
 
 TEST_F(SinkTcp, Server_answers_with_http_says_so_once) {
   server_.listen();
-  feed_live(0, 10'000);
-  for (int i = 0; i < 5; ++i) {
-    node_.at((2 + i) * kS, [&] { server_.send("HTTP/1.1 400 Bad Request\r\n\r\n"); });
+  feed_live(0, 60'000);
+  for (int64_t ms = 100; ms < 60'000; ms += 100) {
+    node_.at(ms * kMs, [&] {
+      if (!server_.is_connected()) return;
+      server_.send("HTTP/1.1 400 Bad Request\r\n\r\n");
+      server_.close();
+    });
   }
-  node_.stop_at(10 * kS);
+  node_.stop_at(60 * kS);
   run();
-  EXPECT_THAT(node_.log_lines(), Contains(HasSubstr("it is a web server: mend `port`.")));
+  EXPECT_GE(server_.sessions().size(), 5u);
+  EXPECT_THAT(node_.log_lines(),
+              ElementsAre("Connected to 127.0.0.1:4953.",
+                          "127.0.0.1:4953 answers with HTTP, so it is a web server: mend `port`.",
+                          HasSubstr("Not connected")));
+}
+
+TEST_F(SinkTcp, Server_sends_instead_of_reading_says_so_once) {
+  server_.listen();
+  feed_live(0, 20'000);
+  for (int64_t ms = 1000; ms < 20'000; ms += 10) {
+    node_.at(ms * kMs, [&] { server_.send("Hello, who are you?\n"); });
+  }
+  node_.stop_at(20 * kS);
+  run();
+  EXPECT_EQ(server_.sessions().size(), 1u);
+  EXPECT_EQ(node_.state(), uint32_t{SLUICE_STATE_DEGRADED});
+  EXPECT_THAT(node_.log_lines(),
+              ElementsAre("Connected to 127.0.0.1:4953.", HasSubstr("sends instead of only")));
+}
+
+TEST_F(SinkTcp, Server_hangs_up_each_time_it_is_said_once) {
+  server_.listen();
+  feed_live(0, 60'000);
+  for (int64_t ms = 100; ms < 60'000; ms += 100) node_.at(ms * kMs, [&] { server_.close(true); });
+  node_.stop_at(60 * kS);
+  run();
+  EXPECT_GE(server_.sessions().size(), 5u);
+  EXPECT_THAT(node_.log_lines(),
+              ElementsAre("Connected to 127.0.0.1:4953.", HasSubstr("reset the connection"),
+                          HasSubstr("Not connected")));
+}
+
+TEST_F(SinkTcp, Server_resets_in_mid_frame_the_next_connection_begins_with_a_whole_one) {
+  node_.set("send_buffer_kib", 1);
+  node_.network().set_path(kServer, {.window_bytes = 1001});
+  server_.listen();
+  feed_live(0, 30'000);
+  for (int64_t at_s : {11, 12, 13}) {
+    node_.at(at_s * kS + 3 * kMs, [&] { server_.close(true); });
+  }
+  node_.stop_at(20 * kS);
+  run();
+  ASSERT_EQ(server_.sessions().size(), 4u);
+  for (size_t i = 1; i < 4; ++i) {
+    const auto samples = server_.session(i).samples<int16_t>();
+    const uint64_t first = first_of_faded(samples);
+    EXPECT_EQ(behind(samples, kFadeFrames),
+              counted(first + kFadeFrames, samples.size() / 2 - kFadeFrames));
+  }
 }
 
 TEST_F(SinkTcp, Server_does_not_read_it_is_named_within_two_seconds) {

@@ -309,6 +309,9 @@ typedef struct sluice_port_setup {
   uint64_t latency_frames;   /* output: by how much it is late against the first PCM input */
   uint32_t max_block_frames; /* the most it takes or makes in one call; 0: no limit */
   double minimum_ms, target_ms, maximum_ms; /* input: buffering it wants; 0: none */
+  /* A fact of an input: a source in front of it is live (SLUICE_PORT_LIVE), so what this node does
+   * not take in time is lost. */
+  uint32_t is_fed_live;
 } sluice_port_setup;
 
 enum {
@@ -592,6 +595,17 @@ typedef struct sluice_worker_host {
   void (*discard)(const sluice_host* host, uint32_t port, uint64_t frames, const char* reason);
 } sluice_worker_host;
 
+/* The thread of a threaded node. */
+#define SLUICE_THREAD_HOST "sluice.thread-host/1"
+typedef struct sluice_thread_host {
+  /* Asks for real-time scheduling (SCHED_FIFO, sched(7)) of the node's thread at `priority`
+   * (1..99), or what the system allows of it; a higher one that it has already stays. Returns the
+   * priority it has then, 0 for time sharing. `*why_not` is empty if that is no less than asked
+   * for, otherwise one sentence that says what would help, valid until the next call. In virtual
+   * time nothing is asked for, and 0 returned without a sentence. [worker] */
+  uint32_t (*raise_priority)(const sluice_host* host, uint32_t priority, const char** why_not);
+} sluice_thread_host;
+
 /* Packet ports: for process (of the node's own call) and for threaded nodes. */
 #define SLUICE_PACKET_HOST "sluice.packet-host/1"
 typedef struct sluice_packet_host {
@@ -693,7 +707,8 @@ typedef struct sluice_net_host {
    * SLUICE_ERROR_NETWORK if the stream is broken. */
   sluice_result (*send)(const sluice_host* host, sluice_stream* stream, const void* data,
                         size_t size_bytes, size_t* sent);
-  /* Receives what is there: SLUICE_OK with *received = 0 is the peer's end of stream. */
+  /* Receives what is there: SLUICE_OK with *received = 0 is the peer's end of stream. What arrived
+   * before a stream broke can be received after that. */
   sluice_result (*receive)(const sluice_host* host, sluice_stream* stream, void* data,
                            size_t size_bytes, size_t* received);
   /* [control, worker] */

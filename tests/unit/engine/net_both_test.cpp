@@ -186,6 +186,27 @@ TEST_P(NetBoth, Receive_nothing_there_says_again) {
   EXPECT_EQ(net().ready(listener_, kRead), 0u);
 }
 
+TEST_P(NetBoth, Receive_after_a_send_that_broke_gives_what_had_arrived) {
+  join();
+  ASSERT_TRUE(world().send_all(client_, "one"));
+  ASSERT_TRUE(world().send_all(server_, "last words"));
+  ASSERT_TRUE(world().wait(client_, kRead));
+  net().close(server_, true);
+  server_ = nullptr;
+  sluice_result result = SLUICE_OK;
+  for (int i = 0; i < 100 && result != SLUICE_ERROR_NETWORK; ++i) {
+    size_t sent = 0;
+    result = net().send(client_, "two", 3, sent);
+    world().wait(client_, kWrite, 20'000'000);
+  }
+  ASSERT_EQ(result, SLUICE_ERROR_NETWORK);
+  std::string words(100, '\0');
+  size_t received = 0;
+  EXPECT_EQ(net().receive(client_, words.data(), words.size(), received), SLUICE_OK);
+  EXPECT_EQ(words.substr(0, received), "last words");
+  EXPECT_EQ(net().receive(client_, words.data(), words.size(), received), SLUICE_ERROR_NETWORK);
+}
+
 TEST_P(NetBoth, Finish_peer_reads_all_then_the_end_and_can_still_answer) {
   join();
   ASSERT_TRUE(world().send_all(client_, "last words"));

@@ -1,0 +1,57 @@
+// Watches whether the program at the other end reads what it is sent.
+#pragma once
+
+#include <sluice/plugin.h>
+
+#include <cstdint>
+
+namespace sluice {
+
+// A kernel takes and acknowledges bytes for a program that never reads; what gives it away is the
+// end of its receive window, which moves on only as fast as the program reads. It does so in lumps:
+// Linux frees receive buffers whole, each of up to 17 segments, so a program that reads all the
+// time may show no sign of it for as long. And a window grows a little by itself. So a sign of
+// reading is that since the last sign the window's end has moved by more than half of what was
+// sent; without one, no more than `limit_bytes` are handed over.
+class ConnectionWatch {
+ public:
+  static constexpr uint64_t kLimitBytes = 65'536;
+  static constexpr int64_t kNotReadingNs = 1'000'000'000;
+  static constexpr int64_t kProbeNs = 1'000'000'000;
+
+  // What a peer that does not read is handed: 64 KiB, or what it takes to know (see above) with
+  // chunks of that size, or the lead that goes out at once.
+  static uint64_t limit_of(uint64_t chunk_bytes, uint64_t lead_bytes);
+
+  ConnectionWatch(uint64_t limit_bytes, uint64_t chunk_bytes)
+      : limit_(limit_bytes), chunk_(chunk_bytes) {}
+
+  void begin(int64_t now_ns);
+  // Takes in what the kernel says; `handed` bytes have been given to it in this connection, and it
+  // takes no more just now if `is_blocked`.
+  void look(const sluice_stream_info& info, uint64_t handed, bool is_blocked, int64_t now_ns);
+  // Whether the first bytes have been acknowledged, and with them the receive window become known.
+  bool is_placed() const { return is_placed_; }
+
+  // It has used up its allowance.
+  bool is_held() const { return is_held_; }
+  bool allows(uint64_t handed) const { return handed - sign_handed_ <= limit_; }
+  // Bytes that may still be handed over. While there are none, a chunk a second is let through: its
+  // acknowledgement brings news.
+  uint64_t allowance(uint64_t handed, int64_t now_ns);
+  // For a second it has been handed no more, and shown no sign of reading.
+  bool is_not_reading() const { return is_not_reading_; }
+  // Up to where it has read, plus a constant, in bytes of this connection; 0: not known.
+  uint64_t window_end() const { return window_end_; }
+
+ private:
+  const uint64_t limit_, chunk_;
+  uint64_t sign_handed_ = 0, sign_window_end_ = 0;  // at the last sign of reading
+  uint64_t window_end_ = 0;
+  int64_t since_ns_ = 0, probe_ns_ = 0;
+  bool is_placed_ = false;
+  bool is_held_ = false;
+  bool is_not_reading_ = false;
+};
+
+}  // namespace sluice
