@@ -102,6 +102,19 @@ TEST(Docs, Graph_printed_passes_check) {
   }
 }
 
+// demo.json is played by other tests; the rest of the shipped graphs needs servers.
+TEST(Docs, Graph_shipped_passes_check) {
+  size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(kSources / "graphs")) {
+    if (entry.path().extension() != ".json") continue;
+    ++count;
+    const Outcome outcome = run(in_quotes(fs::path(SLUICE_TEST_BUILD_DIR) / "bin" / "sluice") +
+                                " check " + in_quotes(entry.path()));
+    EXPECT_EQ(outcome.exit_code, 0) << entry.path() << "\n" << outcome.output;
+  }
+  EXPECT_THAT(count, Ge(3u));
+}
+
 TEST(Docs, Plugin_printed_compiles) {
   const std::vector<Block> plugins = blocks("cpp", "SLUICE_PLUGIN(");
   ASSERT_THAT(plugins, SizeIs(Ge(2u)));
