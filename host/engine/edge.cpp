@@ -7,9 +7,16 @@
 
 namespace sluice::engine {
 
-bool Edge::attach(uint64_t position, uint64_t behind_frames, bool ramps_in) {
-  const auto policy =
-      options.when_full == WhenFull::kSkip ? CursorPolicy::kSkip : CursorPolicy::kWait;
+namespace {
+
+CursorPolicy policy_of(WhenFull when_full) {
+  return when_full == WhenFull::kSkip ? CursorPolicy::kSkip : CursorPolicy::kWait;
+}
+
+}  // namespace
+
+bool Edge::attach(uint64_t position, uint64_t behind_frames, Entry entry) {
+  const CursorPolicy policy = policy_of(when_full.load(std::memory_order_relaxed));
   is_closed.store(false, std::memory_order_relaxed);
   if (!from.is_pcm()) {
     const auto status = position == kAtNewest
@@ -34,13 +41,33 @@ bool Edge::attach(uint64_t position, uint64_t behind_frames, bool ramps_in) {
   is_aligned = is_in_gap = is_gap_counted = false;
   has_faded.store(false, std::memory_order_relaxed);
   const auto target = static_cast<float>(from_db(options.gain_db));
-  gain_target.store(target, std::memory_order_relaxed);
-  gain.reset(ramps_in ? 0.0 : static_cast<double>(target), from.format.rate_hz);
+  goal = entry == Entry::kUnheard ? 0.0 : static_cast<double>(target);
+  gain_target.store(static_cast<float>(goal), std::memory_order_relaxed);
+  is_unheard = entry == Entry::kUnheard;
+  is_warm.store(false, std::memory_order_relaxed);
+  const bool ramps_in = entry != Entry::kAtOnce;
+  gain.reset(ramps_in ? 0.0 : goal, from.format.rate_hz);
   presence.reset(1.0, from.format.rate_hz);
   last_frame.assign(from.format.channels, 0.0F);
   joins_late = ramps_in;
   is_plain = !ramps_in && target == 1.0F && options.delay_frames == 0;
   return true;
+}
+
+void Edge::begin_at(uint64_t position) {
+  if (position <= next) return;
+  const uint64_t passed = read_on(position - next);
+  next += passed;
+  count(attach_position, passed);
+}
+
+void Edge::take_policy() {
+  const CursorPolicy policy = policy_of(when_full.load(std::memory_order_relaxed));
+  if (from.is_pcm()) {
+    if (cursor.attached() && cursor.policy() != policy) cursor.set_policy(policy);
+  } else if (packets.attached() && packets.policy() != policy) {
+    packets.set_policy(policy);
+  }
 }
 
 void Edge::close() {
@@ -84,7 +111,7 @@ uint64_t Edge::fill() const {
   return state && written > state->position ? written - state->position : 0;
 }
 
-uint64_t Edge::pass_over(uint64_t frames, const char* reason) {
+uint64_t Edge::read_on(uint64_t frames) {
   uint64_t passed = 0;
   while (passed < frames) {
     const auto want = static_cast<uint32_t>(std::min<uint64_t>(frames - passed, UINT32_MAX));
@@ -93,6 +120,11 @@ uint64_t Edge::pass_over(uint64_t frames, const char* reason) {
     passed += span.lost_frames + span.frames;
     if (span.frames == 0) break;
   }
+  return passed;
+}
+
+uint64_t Edge::pass_over(uint64_t frames, const char* reason) {
+  const uint64_t passed = read_on(frames);
   if (passed != 0) note_lost(passed, reason);
   return passed;
 }

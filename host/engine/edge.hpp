@@ -69,16 +69,22 @@ class UpstreamQueue {
 class Edge {
  public:
   Edge(OutputPort& output, InputPort& input, const EdgeOptions& edge_options)
-      : from(output), to(input), options(edge_options) {}
+      : from(output),
+        to(input),
+        options(edge_options),
+        when_full(edge_options.when_full),
+        fill_after_frames(edge_options.fill_after_frames) {}
 
   OutputPort& from;
   InputPort& to;
-  const EdgeOptions options;
+  EdgeOptions options;  // of these, gain_db may change [control]; the lanes read none that may
 
   // Set by the engine [control]; constant while a plan with this edge is in force.
   bool is_local = false;  // both ends in one lane: no bells
   bool is_wired = false;  // attached, and part of the plans
   bool is_new = true;     // announced, not in force yet
+  // Comes into a running graph silent; Engine::turn lets it be heard.
+  bool enters_unheard = false;
 
   // Reader's lane.
   Cursor cursor;
@@ -88,11 +94,14 @@ class Edge {
   int64_t offset = 0;       // input position minus stream position
   bool is_aligned = false;  // `offset` holds; decided when the first frame is there
   bool joins_late = false;  // added to a running input: delays nobody before it is aligned
+  bool is_unheard = false;  // attached silent, and not turned up yet: delays nobody at all
   bool is_plain = true;     // at unity, complete and in step: may be read in place
   bool is_silent = false;   // a SILENCE_BEGINS without its end was read
   bool is_in_gap = false;   // frames are missing, and the reader has been told
   bool is_gap_counted = false;
   bool is_starving = false;       // the reader's lane sleeps and this edge has less than it wants
+  double goal = 1.0;              // of `gain`, as last taken from gain_target
+  Ramp::Shape shape = Ramp::Shape::kEqualGain;
   Ramp gain;                      // of the edge
   Ramp presence;                  // falls when data is missing, rises when it is back
   std::vector<float> last_frame;  // what a missing frame fades from
@@ -110,10 +119,18 @@ class Edge {
 
   // The reader is done with it and the cursor detached. Written by the reader's lane.
   std::atomic<bool> is_closed{false};
-  uint32_t slot = 0;             // of the cursor, while not closed
-  uint64_t attach_position = 0;  // of the first frame it could read
-  // Linear gain wanted; the reader's lane ramps to it. [any]
+  uint32_t slot = 0;                         // of the cursor, while not closed
+  std::atomic<uint64_t> attach_position{0};  // of the first frame it could read
+  // Linear gain wanted, and how to get there; InputPort::call_targets makes the reader's lane ramp
+  // to it. [any]
   std::atomic<float> gain_target{1.0F};
+  std::atomic<Ramp::Shape> target_shape{Ramp::Shape::kEqualGain};
+  // Its frames lie ready at their place, or were read. Written by the reader's lane.
+  std::atomic<bool> is_warm{false};
+  // What the writer may do when it is full, and how long a sum waits for it: see EdgeOptions. The
+  // lanes take the former up with their next plan.
+  std::atomic<WhenFull> when_full;
+  std::atomic<uint64_t> fill_after_frames;
   // Set by whoever wants it gone; the reader's lane answers with has_faded.
   std::atomic<bool> is_leaving{false};
   std::atomic<bool> has_faded{false};
@@ -138,7 +155,17 @@ class Edge {
   // `behind_frames`) and sets gain and ramps up. Returns false if the ring has no cursor left.
   // [control]
   static constexpr uint64_t kAtNewest = UINT64_MAX;
-  bool attach(uint64_t position, uint64_t behind_frames, bool ramps_in);
+  enum class Entry : uint8_t {
+    kAtOnce,   // at its gain from the first frame on
+    kRamped,   // from silence to its gain
+    kUnheard,  // silent until its gain_target changes
+  };
+  bool attach(uint64_t position, uint64_t behind_frames, Entry entry);
+  // Goes on at `position` of the stream, at most as far as it is written; what is passed over was
+  // never this edge's. Reader's lane.
+  void begin_at(uint64_t position);
+  // Brings the cursor's policy in line with when_full. Reader's lane, outside of spans.
+  void take_policy();
   // Detaches; what is left counts as unread. Reader's lane, or [control] once no plan has it.
   void close();
 
@@ -177,8 +204,13 @@ class Edge {
 #else
   ReadSpan begin_span(uint32_t maximum_frames);
   void end_span(uint32_t frames);
+#endif
 
  private:
+  // Moves the cursor on by up to `frames`; returns by how many.
+  uint64_t read_on(uint64_t frames);
+
+#if SLUICE_SINGLE_MAPPING
   std::vector<std::byte> detour_;  // for spans that would cross the end of the first mapping
 #endif
 };

@@ -101,8 +101,15 @@ bool Engine::are_sinks_done() const {
                      [](const auto& lane) { return lane->is_done(); });
 }
 
+// Nothing is joined to anything: all may rest until somebody joins it again.
+bool Engine::is_idle() const {
+  return std::none_of(edges_.begin(), edges_.end(),
+                      [](const auto& edge) { return edge->is_wired && !edge->is_closed; });
+}
+
 // Everybody sleeps, nobody waits for time or for the world, and nobody has woken between looks.
 bool Engine::is_stalled() {
+  if (is_idle()) return false;
   uint64_t wakes = 0;
   for (const auto& lane : lanes_) {
     if (lane->is_done()) continue;
@@ -125,6 +132,10 @@ Engine::Outcome Engine::run(int64_t deadline_ns, const std::function<bool()>& ke
     const auto outcome = scheduler_->run(deadline_ns, go_on);
     tend();
     if (are_sinks_done()) return Outcome::kFinished;
+    if (outcome == VirtualScheduler::Outcome::kStalled && is_idle() && deadline_ns != kForever) {
+      virtual_clock().advance_to(deadline_ns);
+      return Outcome::kRunning;
+    }
     return outcome == VirtualScheduler::Outcome::kStalled ? Outcome::kStalled : Outcome::kRunning;
   }
   for (;;) {
@@ -143,7 +154,7 @@ Engine::Outcome Engine::run(int64_t deadline_ns, const std::function<bool()>& ke
       changes_.cancel_wait();
       return Outcome::kStalled;
     }
-    const int64_t look_ns = is_changing() ? kChangeLookNs : kLookNs;
+    const int64_t look_ns = is_changing() || is_watched_ ? kChangeLookNs : kLookNs;
     changes_.wait(ticket, std::min(deadline_ns, now_ns + look_ns));
   }
 }
@@ -152,6 +163,7 @@ void Engine::fade_out() {
   for (const auto& edge : edges_) {
     if (edge->from.is_pcm() && edge->from.format.sample_format == SLUICE_SAMPLE_F32) {
       edge->gain_target.store(0.0F, std::memory_order_relaxed);
+      edge->to.call_targets();
     }
   }
 }

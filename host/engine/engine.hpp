@@ -88,11 +88,31 @@ class Engine {
   // nothing.
 
   // Brings what add and connect have announced since start into the running graph: prepares and
-  // starts new nodes, attaches new edges `behind_frames` behind the newest frame and lets those
-  // into running inputs ramp in. On failure the announced nodes and edges are gone and nothing
-  // audible has changed. A further edge into a running input needs f32 there, and its output a ring
-  // that is large enough for the new reader.
+  // starts new nodes and attaches new edges. Those of running outputs begin as far back as their
+  // siblings in the same input read, and at least `behind_frames` behind the newest frame. Those
+  // with `enters_unheard` stay silent, beside what is heard, until turn; others into running inputs
+  // ramp in. On failure the announced nodes and edges are gone and nothing audible has changed. The
+  // output of a new edge needs a ring that is large enough for the new reader.
   support::Status apply(uint64_t behind_frames = 0);
+  // Takes back what was announced since start or the last apply.
+  void withdraw() { take_back_announced(); }
+  // An edge that came in unheard has its frames, or nothing to wait for: it may be turned up.
+  bool is_ready_to_turn(const Edge& edge) const;
+  // Ramps `entering` (unheard ones) up and `leaving` out, in each input from the same frame on;
+  // the latter are removed then, as by disconnect_live. An entering edge that is on its way out
+  // comes back from where its ramp is.
+  void turn(std::span<Edge* const> entering, std::span<Edge* const> leaving, Ramp::Shape shape);
+  // Ramps the edge to another gain.
+  void set_gain_live(Edge& edge, double gain_db);
+  // Another policy, in force with the next plans: those of apply, or of publish_policies.
+  void set_policy_live(Edge& edge, WhenFull when_full, uint64_t fill_after_frames);
+  void publish_policies() { publish_plans(); }
+  // Lets run ask its `keep_going` at once. [any]
+  void look_up() { changes_.ring(); }
+  // run asks its `keep_going` every 2 ms instead of every 100.
+  void set_watched(bool is_watched) { is_watched_ = is_watched; }
+  // On its way out, and can still be called back by turn.
+  bool is_fading_out(const Edge& edge) const;
   // connect and apply in one.
   support::Result<Edge*> connect_live(OutputPort& from, InputPort& to, const EdgeOptions& options,
                                       uint64_t behind_frames = 0);
@@ -149,6 +169,7 @@ class Engine {
   void make_inputs(Node& node);
   void place(const std::vector<Node*>& ordered);
   support::Status attach(Edge& edge, uint64_t behind_frames);
+  uint64_t sibling_distance(const Edge& edge) const;
   support::Status wire_demanded(uint64_t behind_frames);
   support::Status check_new_edges();
   std::set<const Node*> demanded_nodes() const;
@@ -158,6 +179,7 @@ class Engine {
   bool has_seen(Lane& lane, uint64_t plan);
   bool is_detaching(const Edge& edge) const;
   void begin_detaching(Edge& edge);
+  bool is_idle() const;
   void tend_edges();
   void tend_nodes();
   bool tend_node(LeavingNode& leaving);
@@ -188,6 +210,7 @@ class Engine {
   uint64_t stall_wakes_ = 0;
   int stall_looks_ = 0;
   bool is_started_ = false;
+  bool is_watched_ = false;
 };
 
 }  // namespace sluice::engine

@@ -36,9 +36,7 @@ support::Status Engine::check_new_edges() {
       const bool has_others = std::any_of(edges_.begin(), edges_.end(), [&](const auto& other) {
         return other != edge && &other->to == &to && !other->is_leaving;
       });
-      if (has_others && (!to.is_pcm() || to.format.sample_format != SLUICE_SAMPLE_F32)) {
-        return refuse("only f32 inputs take a further edge; put a filter.convert in front.");
-      }
+      if (has_others && !to.is_pcm()) return refuse("an input of packets takes one edge only.");
     }
     if (!entry_of(edge->from.node).is_running || !edge->from.is_pcm()) continue;
     const RingSize size = ring_size(edge->from, edges_, {options_.block_frames, 0.0});
@@ -116,10 +114,63 @@ support::Result<Edge*> Engine::connect_live(OutputPort& from, InputPort& to,
 }
 
 void Engine::disconnect_live(Edge& edge) {
-  if (edge.is_leaving.exchange(true, std::memory_order_acq_rel)) return;
-  edge.gain_target.store(0.0F, std::memory_order_release);
-  leaving_edges_.push_back({&edge, clock_->now_ns() + kLongestFadeNs});
+  Edge* const leaving[] = {&edge};
+  turn({}, leaving, Ramp::Shape::kEqualGain);
+}
+
+bool Engine::is_fading_out(const Edge& edge) const {
+  return edge.is_wired && std::any_of(leaving_edges_.begin(), leaving_edges_.end(),
+                                      [&](const LeavingEdge& it) { return it.edge == &edge; });
+}
+
+bool Engine::is_ready_to_turn(const Edge& edge) const {
+  if (!edge.from.is_pcm() || !edge.is_wired || edge.is_closed || edge.is_warm) return true;
+  const StreamState state = edge.from.marks.state();
+  return state.has_ended() || state.is_silent() || edge.from.node.is_finished() ||
+         edge.to.node.is_finished();
+}
+
+void Engine::turn(std::span<Edge* const> entering, std::span<Edge* const> leaving,
+                  Ramp::Shape shape) {
+  std::set<InputPort*> inputs;
+  for (Edge* edge : entering) {
+    if (is_fading_out(*edge)) {
+      std::erase_if(leaving_edges_, [&](const LeavingEdge& it) { return it.edge == edge; });
+      edge->is_leaving.store(false, std::memory_order_release);
+    }
+    edge->target_shape.store(shape, std::memory_order_relaxed);
+    edge->gain_target.store(static_cast<float>(from_db(edge->options.gain_db)),
+                            std::memory_order_relaxed);
+    inputs.insert(&edge->to);
+  }
+  const int64_t deadline_ns = clock_->now_ns() + kLongestFadeNs;
+  for (Edge* edge : leaving) {
+    if (edge->is_leaving.load(std::memory_order_acquire)) continue;
+    edge->has_faded.store(false, std::memory_order_relaxed);
+    edge->is_leaving.store(true, std::memory_order_release);
+    edge->target_shape.store(shape, std::memory_order_relaxed);
+    edge->gain_target.store(0.0F, std::memory_order_relaxed);
+    leaving_edges_.push_back({edge, deadline_ns});
+    inputs.insert(&edge->to);
+  }
+  for (InputPort* input : inputs) {
+    input->call_targets();
+    if (input->node.lane) input->node.lane->wake();
+  }
+}
+
+void Engine::set_gain_live(Edge& edge, double gain_db) {
+  edge.options.gain_db = gain_db;
+  if (edge.is_leaving) return;
+  edge.target_shape.store(Ramp::Shape::kEqualGain, std::memory_order_relaxed);
+  edge.gain_target.store(static_cast<float>(from_db(gain_db)), std::memory_order_relaxed);
+  edge.to.call_targets();
   edge.to.node.lane->wake();
+}
+
+void Engine::set_policy_live(Edge& edge, WhenFull when_full, uint64_t fill_after_frames) {
+  edge.when_full.store(when_full, std::memory_order_relaxed);
+  edge.fill_after_frames.store(fill_after_frames, std::memory_order_relaxed);
 }
 
 support::Status Engine::remove_live(Node& node) {
@@ -170,8 +221,7 @@ void Engine::tend_edges() {
   const size_t before = detaching_edges_.size();
   std::erase_if(leaving_edges_, [&](const LeavingEdge& leaving) {
     Edge& edge = *leaving.edge;
-    const bool is_f32 = edge.from.is_pcm() && edge.to.format.sample_format == SLUICE_SAMPLE_F32;
-    const bool is_heard = edge.is_wired && is_f32 && !edge.has_faded && !edge.is_closed &&
+    const bool is_heard = edge.is_wired && edge.from.is_pcm() && !edge.has_faded && !edge.is_closed &&
                           !edge.from.marks.state().has_ended() && !edge.to.node.is_finished();
     if (is_heard && now_ns < leaving.deadline_ns) return false;
     begin_detaching(edge);

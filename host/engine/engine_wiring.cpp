@@ -24,10 +24,6 @@ bool is_fed_live(const InputPort& input, std::span<const std::unique_ptr<Edge>> 
   });
 }
 
-bool is_f32(const InputPort& port) {
-  return port.is_pcm() && port.format.sample_format == SLUICE_SAMPLE_F32;
-}
-
 }  // namespace
 
 Engine::Entry& Engine::entry_of(const Node& node) {
@@ -181,10 +177,34 @@ support::Status Engine::prepare_nodes() {
   return {};
 }
 
+// How far behind their writers the input's other edges read: a new one has then as much in hand.
+uint64_t Engine::sibling_distance(const Edge& edge) const {
+  uint64_t frames = 0;
+  for (const auto& other : edges_) {
+    if (&other->to != &edge.to || other.get() == &edge || !other->is_wired || other->is_closed) {
+      continue;
+    }
+    // A twin reads on while the new edge is being attached, so it comes from further back.
+    const uint64_t margin = &other->from == &edge.from ? options_.block_frames : 0;
+    frames = std::max(frames, other->fill() + margin);
+  }
+  return frames;
+}
+
 support::Status Engine::attach(Edge& edge, uint64_t behind_frames) {
   const bool is_writer_new = !entry_of(edge.from.node).is_running;
-  const bool ramps_in = entry_of(edge.to.node).is_running && is_f32(edge.to);
-  if (edge.attach(is_writer_new ? 0 : Edge::kAtNewest, behind_frames, ramps_in)) {
+  const bool is_reader_new = !entry_of(edge.to.node).is_running;
+  Edge::Entry entry = Edge::Entry::kAtOnce;
+  if (edge.from.is_pcm() && edge.enters_unheard && edge.is_new) {
+    entry = Edge::Entry::kUnheard;
+  } else if (edge.from.is_pcm() && !is_reader_new) {
+    entry = Edge::Entry::kRamped;
+  }
+  uint64_t behind = behind_frames;
+  if (!is_writer_new && !is_reader_new && edge.from.is_pcm()) {
+    behind = std::max(behind, sibling_distance(edge));
+  }
+  if (edge.attach(is_writer_new ? 0 : Edge::kAtNewest, behind, entry)) {
     edge.is_wired = true;
     edge.to.was_connected = true;
     return {};

@@ -14,7 +14,7 @@ namespace sluice::engine {
 namespace {
 
 bool can_fill(const Edge& edge) {
-  return edge.options.fill_after_frames != EdgeOptions::kNeverFill;
+  return edge.fill_after_frames.load(std::memory_order_relaxed) != EdgeOptions::kNeverFill;
 }
 
 // `to` is or becomes the sum with `from` times `gain`.
@@ -46,6 +46,7 @@ void add_moving(const float* from, size_t stride, float* to, uint32_t frames, ui
 // Ties the stream to the input's timeline if it has a frame to tie. Returns whether it is tied.
 bool InputPort::align(Edge& edge) {
   edge.offset = static_cast<int64_t>(position_) - static_cast<int64_t>(edge.next);
+  if (edge.joins_late && align_to_twin(edge)) return true;
   if (edge.cursor.available() == 0) return false;
   edge.is_aligned = true;
   const int64_t own_ns =
@@ -69,9 +70,36 @@ bool InputPort::align(Edge& edge) {
   return true;
 }
 
+// Another edge brings the same stream: frame by frame to the same place, but for their delays.
+bool InputPort::align_to_twin(Edge& edge) {
+  for (const Edge* twin : edges) {
+    if (twin == &edge || &twin->from != &edge.from || !twin->is_aligned || twin->is_closed) continue;
+    edge.offset = twin->offset + static_cast<int64_t>(edge.options.delay_frames) -
+                  static_cast<int64_t>(twin->options.delay_frames);
+    edge.is_aligned = true;
+    if (const int64_t lead = edge.lead(position_); lead < 0) {
+      edge.begin_at(edge.next + static_cast<uint64_t>(-lead));
+    }
+    return true;
+  }
+  return false;
+}
+
+// All edges take their new goals between the same two frames.
+void InputPort::take_targets() {
+  const uint32_t called = targets_called_.load(std::memory_order_acquire);
+  if (called == targets_taken_) return;
+  targets_taken_ = called;
+  for (Edge* edge : edges) {
+    edge->goal = static_cast<double>(edge->gain_target.load(std::memory_order_relaxed));
+    edge->shape = edge->target_shape.load(std::memory_order_relaxed);
+    if (edge->goal != 0.0) edge->is_unheard = false;
+  }
+}
+
 // Whether the input waits for this edge when it has nothing.
 bool InputPort::is_limiting(const Edge& edge) const {
-  if (edge.is_closed.load(std::memory_order_relaxed)) return false;
+  if (edge.is_closed.load(std::memory_order_relaxed) || edge.is_unheard) return false;
   if (!edge.is_aligned && (edge.joins_late || can_fill(edge))) return false;
   if (edge.from.marks.count() == 0) return true;
   const StreamState state = edge.from.marks.state();
@@ -100,6 +128,7 @@ uint64_t InputPort::frames_ahead(Edge& edge) {
 }
 
 uint64_t InputPort::available() {
+  take_targets();
   if (!is_direct()) return look_at_edges();
   return edges[0]->is_closed.load(std::memory_order_relaxed) ? 0 : edges[0]->cursor.available();
 }
@@ -191,6 +220,7 @@ InputView InputPort::begin_sum(uint32_t frames) {
 }
 
 InputView InputPort::begin_filled(uint32_t frames) {
+  take_targets();
   if (is_direct() && edges[0]->cursor.available() >= frames) return begin_direct(frames);
   look_at_edges();
   return begin_sum(std::min(frames, sum_frames_));
@@ -200,7 +230,7 @@ InputView InputPort::begin_filled(uint32_t frames) {
 void InputPort::mix(Edge& edge, uint32_t frames, bool is_first) {
   const uint32_t channels = format.channels;
   const Edge::Part& part = edge.part;
-  edge.gain.to(static_cast<double>(edge.gain_target.load(std::memory_order_relaxed)));
+  edge.gain.to(edge.goal, edge.shape);
   Ramp gain = edge.gain;
   Ramp presence = edge.presence;
   float* sum = sum_.get();
@@ -292,11 +322,15 @@ void InputPort::end_sum(uint32_t frames) {
     }
     edge.end_span(there);
     edge.part = {};
+    if (there != 0 && !edge.is_warm.load(std::memory_order_relaxed)) {
+      edge.is_warm.store(true, std::memory_order_release);
+    }
     edge.is_plain = edge.gain.target() == 1.0 && !edge.gain.is_moving() &&
                     edge.presence.target() == 1.0 && !edge.presence.is_moving() &&
                     edge.is_aligned && edge.lead(position_ + frames) == 0;
     if (edge.is_leaving.load(std::memory_order_relaxed) &&
-        ((edge.gain.value() == 0.0 && edge.gain.target() == 0.0) || !edge.is_aligned)) {
+        ((edge.gain.value() == 0.0 && edge.gain.target() == 0.0 && edge.goal == 0.0) ||
+         !edge.is_aligned)) {
       edge.has_faded.store(true, std::memory_order_release);
     }
   }

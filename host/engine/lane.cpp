@@ -41,6 +41,7 @@ void Lane::adopt_plan() {
     wiring.port->edges = wiring.edges;
     wiring.port->stays_open = wiring.stays_open;
     wiring.port->has_remote_edges = !wiring.remote_edges.empty();
+    for (Edge* edge : wiring.edges) edge->take_policy();
     note_release(*wiring.port);
   }
   // Whoever became a reader before this lane knew of it may be asleep by now.
@@ -123,7 +124,8 @@ void Lane::wake() {
 void Lane::body() {
   adopt_plan();
   if (Node* const head = head_) {
-    head->set_state(NodeState::kRunning, nullptr);
+    // Who said while preparing that it waits for something goes on waiting.
+    if (head->state() == NodeState::kStarting) head->set_state(NodeState::kRunning, nullptr);
     runner_ = head;
     const sluice_result result = head->run();
     runner_ = nullptr;

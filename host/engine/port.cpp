@@ -120,9 +120,9 @@ bool OutputPort::is_abandoned() const {
 void InputPort::prepare(uint32_t maximum_frames, bool is_summing) {
   marks_.resize(kMaxMarks);
   keeps_last_ = node.is_device();
-  if (!is_pcm() || (!is_f32() && !keeps_last_)) return;
+  if (!is_pcm()) return;
   const size_t samples = size_t{maximum_frames} * format.channels;
-  // A device's input of another format needs a second half: what it mixes, decoded.
+  // An input of another format needs a second half: what it mixes, decoded.
   sum_ = std::make_unique_for_overwrite<float[]>(is_f32() ? samples : 2 * samples);
   if (is_summing || keeps_last_) std::memset(sum_.get(), 0, samples * sizeof(float));
   sum_frames_ = maximum_frames;
@@ -215,7 +215,8 @@ uint32_t InputPort::sure_frames() const {
 // Waiting longer would be waiting for ever: the writers of the others stand still then.
 uint64_t InputPort::patience(const Edge& edge) const {
   const uint64_t sure = sure_frames();
-  return std::min(edge.options.fill_after_frames, (sure - std::min(sure, hold_frames)) / 2);
+  return std::min(edge.fill_after_frames.load(std::memory_order_relaxed),
+                  (sure - std::min(sure, hold_frames)) / 2);
 }
 
 uint32_t InputPort::largest_want() const {
@@ -223,8 +224,10 @@ uint32_t InputPort::largest_want() const {
   for (const Edge* edge : edges) {
     // While the input waits for a sibling, that much of this edge lies there besides.
     for (const Edge* sibling : edges) {
-      if (sibling == edge || sibling->options.fill_after_frames == EdgeOptions::kNeverFill)
+      if (sibling == edge || sibling->fill_after_frames.load(std::memory_order_relaxed) ==
+                                 EdgeOptions::kNeverFill) {
         continue;
+      }
       const uint64_t sure = edge->from.largest_want_frames;
       most = std::min(most, sure - std::min(sure, patience(*sibling)));
     }
@@ -266,6 +269,7 @@ void InputPort::discard(uint64_t frames, const char* reason) {
     if (!edge->is_aligned) align(*edge);
     const uint64_t passed = edge->pass_over(frames, reason);
     if (passed == 0) continue;
+    edge->is_warm.store(true, std::memory_order_release);
     edge->offset -= static_cast<int64_t>(passed);
     add_mark({sizeof(sluice_mark), SLUICE_MARK_DISCONTINUITY, position_, SLUICE_NO_TIME, passed});
   }

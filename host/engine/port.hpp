@@ -201,6 +201,9 @@ class InputPort {
   // only if `is_summing`. [control]
   void prepare(uint32_t maximum_frames, bool is_summing);
 
+  // From the same frame on all edges ramp to the gain_target they have now. [any]
+  void call_targets() { targets_called_.fetch_add(1, std::memory_order_release); }
+
   // Frames that begin() could offer now.
   uint64_t available();
   // All edges have ended (or there are none) and nothing is left.
@@ -219,6 +222,7 @@ class InputPort {
 
   // Offers up to `maximum_frames`; end() consumes the first `frames` of them.
   InputView begin(uint32_t maximum_frames) {
+    if (targets_called_.load(std::memory_order_acquire) != targets_taken_) take_targets();
     return is_direct() ? begin_direct(maximum_frames) : begin_mixed(maximum_frames);
   }
   void end(uint32_t frames) {
@@ -257,10 +261,9 @@ class InputPort {
   bool is_f32() const { return format.sample_format == SLUICE_SAMPLE_F32; }
   bool is_direct() const {
     if (edges.size() != 1) return false;
-    const Edge& edge = *edges[0];
-    return (edge.is_plain && edge.gain_target.load(std::memory_order_relaxed) == 1.0F) ||
-           (!is_f32() && !keeps_last_);
+    return (edges[0]->is_plain && edges[0]->goal == 1.0) || sum_frames_ == 0;
   }
+  void take_targets();
   InputView begin_direct(uint32_t maximum_frames);
   InputView begin_mixed(uint32_t maximum_frames);
   InputView begin_sum(uint32_t frames);
@@ -274,6 +277,7 @@ class InputPort {
   uint64_t look_at_edges();
   uint64_t frames_ahead(Edge& edge);
   bool align(Edge& edge);
+  bool align_to_twin(Edge& edge);
   void lay_out(Edge& edge, uint32_t frames);
   void mix(Edge& edge, uint32_t frames, bool is_first);
   void move_ramps(Edge& edge, uint32_t frames);
@@ -293,6 +297,8 @@ class InputPort {
   uint32_t sum_frames_ = 0;  // that fit in sum_
   bool is_summing_ = false;  // the view being offered is sum_
   bool keeps_last_ = false;  // may have to fade out of what it read in place
+  std::atomic<uint32_t> targets_called_{0};
+  uint32_t targets_taken_ = 0;
   const std::byte* direct_data_ = nullptr;
 };
 

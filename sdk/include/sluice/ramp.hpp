@@ -19,8 +19,13 @@ inline constexpr double kRampMs = 30.0;
 // A value that moves to its target along half a cosine: gain(k) = from + (to - from) * (1 - cos(pi
 // k / n)) / 2 for k = 1..n. A target set while moving starts a new ramp from the value reached. Not
 // thread safe; reset [control], the rest [audio].
+//
+// Two of them in opposite directions keep the sum of their values (kEqualGain, for signals that are
+// alike) or of their squares (kEqualPower: the root of the half cosine, for signals that are not).
 class Ramp {
  public:
+  enum class Shape : uint8_t { kEqualGain, kEqualPower };
+
   // Stands at `value`; ramps take `ramp_ms` at `rate_hz`.
   void reset(double value, uint32_t rate_hz, double ramp_ms = kRampMs) {
     length_ = static_cast<uint32_t>(std::lround(ramp_ms * rate_hz / 1000.0));
@@ -29,9 +34,10 @@ class Ramp {
     value_ = from_ = target_ = value;
     left_ = 0;
   }
-  void to(double target) {
+  void to(double target, Shape shape = Shape::kEqualGain) {
     if (target == target_) return;
     from_ = value_;
+    shape_ = shape;
     target_ = target;
     left_ = length_;
     cos_ = 1.0;
@@ -50,7 +56,10 @@ class Ramp {
     const double cos = step_cos_ * cos_ - previous_cos_;  // Chebyshev: cos((k+1)x)
     previous_cos_ = cos_;
     cos_ = cos;
-    return value_ = from_ + (target_ - from_) * 0.5 * (1.0 - cos);
+    const double weight = 0.5 * (1.0 - cos);
+    if (shape_ == Shape::kEqualGain) return value_ = from_ + (target_ - from_) * weight;
+    return value_ = target_ > from_ ? from_ + (target_ - from_) * std::sqrt(weight)
+                                    : target_ + (from_ - target_) * std::sqrt(1.0 - weight);
   }
   // The gains of the next frames.
   void fill(std::span<float> gains) {
@@ -61,6 +70,7 @@ class Ramp {
   double value_ = 1.0, from_ = 1.0, target_ = 1.0;
   double cos_ = 1.0, previous_cos_ = 1.0, step_cos_ = 2.0;
   uint32_t left_ = 0, length_ = 1;
+  Shape shape_ = Shape::kEqualGain;
 };
 
 }  // namespace sluice
