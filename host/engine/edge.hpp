@@ -79,6 +79,8 @@ class Edge {
   InputPort& to;
   EdgeOptions options;  // of these, gain_db may change [control]; the lanes read none that may
 
+  uint64_t serial = 0;  // of all edges the engine has had; by the engine [control]
+
   // Set by the engine [control]; constant while a plan with this edge is in force.
   bool is_local = false;  // both ends in one lane: no bells
   bool is_wired = false;  // attached, and part of the plans
@@ -99,8 +101,8 @@ class Edge {
   bool is_silent = false;   // a SILENCE_BEGINS without its end was read
   bool is_in_gap = false;   // frames are missing, and the reader has been told
   bool is_gap_counted = false;
-  bool is_starving = false;       // the reader's lane sleeps and this edge has less than it wants
-  double goal = 1.0;              // of `gain`, as last taken from gain_target
+  bool is_starving = false;  // the reader's lane sleeps and this edge has less than it wants
+  double goal = 1.0;         // of `gain`, as last taken from gain_target
   Ramp::Shape shape = Ramp::Shape::kEqualGain;
   Ramp gain;                      // of the edge
   Ramp presence;                  // falls when data is missing, rises when it is back

@@ -45,7 +45,13 @@ Node* Engine::find(std::string_view id) const {
 
 Edge& Engine::connect(OutputPort& from, InputPort& to, const EdgeOptions& options) {
   edges_.push_back(std::make_unique<Edge>(from, to, options));
+  edges_.back()->serial = ++last_serial_;
   return *edges_.back();
+}
+
+bool Engine::has(const Edge* edge, uint64_t serial) const {
+  return std::any_of(edges_.begin(), edges_.end(),
+                     [&](const auto& it) { return it.get() == edge && it->serial == serial; });
 }
 
 bool Engine::is_connected(const InputPort& port) const {

@@ -57,6 +57,8 @@ class Engine {
   Node* find(std::string_view id) const;
   std::span<Node* const> nodes() const { return node_list_; }
   std::span<const std::unique_ptr<Edge>> edges() const { return edges_; }
+  // Whether the edge that had this address and number is still one of edges().
+  bool has(const Edge* edge, uint64_t serial) const;
 
   // Joins two ports whose formats are set. PCM inputs with several edges or with a gain are f32.
   Edge& connect(OutputPort& from, InputPort& to, const EdgeOptions& options);
@@ -206,6 +208,7 @@ class Engine {
   std::vector<DetachingEdge> detaching_edges_;
   std::vector<LeavingNode> leaving_nodes_;
   uint64_t plan_number_ = 0;
+  uint64_t last_serial_ = 0;
   std::string memory_note_;
   uint64_t stall_wakes_ = 0;
   int stall_looks_ = 0;

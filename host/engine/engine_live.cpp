@@ -39,7 +39,7 @@ support::Status Engine::check_new_edges() {
       if (has_others && !to.is_pcm()) return refuse("an input of packets takes one edge only.");
     }
     if (!entry_of(edge->from.node).is_running || !edge->from.is_pcm()) continue;
-    const RingSize size = ring_size(edge->from, edges_, {options_.block_frames, 0.0});
+    const RingSize size = ring_size(edge->from, edges_, {options_.block_frames, 0.0, false});
     const uint64_t needed = size.held_frames + uint64_t{2} * options_.block_frames;
     const uint64_t capacity = edge->from.ring->capacity_frames();
     if (needed > capacity) {
@@ -221,8 +221,9 @@ void Engine::tend_edges() {
   const size_t before = detaching_edges_.size();
   std::erase_if(leaving_edges_, [&](const LeavingEdge& leaving) {
     Edge& edge = *leaving.edge;
-    const bool is_heard = edge.is_wired && edge.from.is_pcm() && !edge.has_faded && !edge.is_closed &&
-                          !edge.from.marks.state().has_ended() && !edge.to.node.is_finished();
+    const bool is_heard = edge.is_wired && edge.from.is_pcm() && !edge.has_faded &&
+                          !edge.is_closed && !edge.from.marks.state().has_ended() &&
+                          !edge.to.node.is_finished();
     if (is_heard && now_ns < leaving.deadline_ns) return false;
     begin_detaching(edge);
     return true;

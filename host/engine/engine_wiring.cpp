@@ -37,7 +37,7 @@ support::Status Engine::prepare_node(Node& node) {
   for (auto& port : ports) port.struct_size = sizeof(port);
   for (const auto& input : node.inputs) {
     ports[input->port_index].format = input->format;
-    ports[input->port_index].is_connected = is_connected(*input);
+    ports[input->port_index].is_connected = is_connected(*input) || input->was_connected;
     std::set<const Node*> seen;
     ports[input->port_index].is_fed_live = is_fed_live(*input, edges_, seen);
   }

@@ -73,7 +73,8 @@ bool InputPort::align(Edge& edge) {
 // Another edge brings the same stream: frame by frame to the same place, but for their delays.
 bool InputPort::align_to_twin(Edge& edge) {
   for (const Edge* twin : edges) {
-    if (twin == &edge || &twin->from != &edge.from || !twin->is_aligned || twin->is_closed) continue;
+    if (twin == &edge || &twin->from != &edge.from || !twin->is_aligned || twin->is_closed)
+      continue;
     edge.offset = twin->offset + static_cast<int64_t>(edge.options.delay_frames) -
                   static_cast<int64_t>(twin->options.delay_frames);
     edge.is_aligned = true;

@@ -125,7 +125,7 @@ RingSize ring_size(const OutputPort& output, Edges edges, const SizingOptions& o
     // again for the reader to have something to take.
     uint64_t patience = 0;
     for (const auto& sibling : edges) {
-      if (sibling == edge || &sibling->to != &edge->to) continue;
+      if (sibling == edge || &sibling->to != &edge->to || !options.has_patience) continue;
       if (sibling->options.fill_after_frames == EdgeOptions::kNeverFill) continue;
       patience = std::max(patience, sibling->options.fill_after_frames);
     }

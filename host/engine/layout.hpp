@@ -34,6 +34,8 @@ void assign_lanes(std::span<Node* const> ordered, std::span<const std::unique_pt
 struct SizingOptions {
   uint32_t block_frames = 1024;
   double crossing_ms = 0.0;  // room to breathe where an edge crosses lanes
+  // Room for what an input keeps while it waits for a late sibling; with less it waits less long.
+  bool has_patience = true;
 };
 
 // What the ring behind one output needs: for each edge what its reader holds back, how much longer

@@ -224,8 +224,8 @@ uint32_t InputPort::largest_want() const {
   for (const Edge* edge : edges) {
     // While the input waits for a sibling, that much of this edge lies there besides.
     for (const Edge* sibling : edges) {
-      if (sibling == edge || sibling->fill_after_frames.load(std::memory_order_relaxed) ==
-                                 EdgeOptions::kNeverFill) {
+      if (sibling == edge ||
+          sibling->fill_after_frames.load(std::memory_order_relaxed) == EdgeOptions::kNeverFill) {
         continue;
       }
       const uint64_t sure = edge->from.largest_want_frames;

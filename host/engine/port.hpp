@@ -185,7 +185,8 @@ class InputPort {
   uint64_t wished_frames = 0;  // buffering the node asked for
   uint32_t max_block_frames = 0;
 
-  bool was_connected = false;  // once; for the engine [control]
+  // Once, or it will be: without an edge it is silent, not ended. For the engine [control]
+  bool was_connected = false;
 
   std::span<Edge* const> edges;   // set by the lane's plan
   bool has_remote_edges = false;  // likewise

@@ -36,6 +36,9 @@ struct LoadOptions {
   std::function<std::optional<std::string>(const std::string& name)> environment;
   // Whether input files must exist (and output files' folders).
   bool check_files = true;
+  // Whether parameters have the values that the initial routes set. Without, the document's normal
+  // form still says what they are where no route sets them; nodes that lack one are dormant.
+  bool applies_routes = true;
 };
 
 struct LoadResult {

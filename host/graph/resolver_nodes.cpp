@@ -111,7 +111,7 @@ std::optional<NodeParameter> Resolver::given_parameter(const RawMember& member,
 
 void Resolver::missing_parameter(const NodeType& type, const Parameter& parameter, Node& node) {
   const bool routed = routed_.contains({node.id, parameter.key});
-  if (routed && !active_.contains(node.id)) {
+  if (routed && (!active_.contains(node.id) || !options_.applies_routes)) {
     node.dormant = true;
     return;
   }

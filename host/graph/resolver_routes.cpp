@@ -138,6 +138,7 @@ void Resolver::read_settings() {
     }
   }
   for (const Switch& s : document_.switches) {
+    if (!options_.applies_routes) break;
     for (const Setting& setting : s.initial.settings) override_with(setting);
   }
   for (const std::string& text : options_.settings) read_setting_argument(text);

@@ -60,11 +60,23 @@ class Builder {
           engine::EngineOptions options)
       : document_(document), registry_(registry), options_(options) {
     result_.engine = std::make_unique<engine::Engine>(options);
+    engine_ = result_.engine.get();
+  }
+  Builder(const graph::Document& document, loader::Registry& registry,
+          engine::EngineOptions options, Running running)
+      : document_(document),
+        registry_(registry),
+        options_(options),
+        running_(std::move(running)),
+        engine_(running_.engine) {
+    for (const PlannedNode& planned : running_.nodes) running_nodes_.insert(planned.node);
+    result_.landings = running_.landings;
   }
 
   BuildResult run() {
     edges_ = document_.active_edges();
     make_nodes();
+    if (!failed()) make_wires();
     if (!failed()) solve();
     if (!failed()) join();
     if (failed()) {
@@ -81,6 +93,8 @@ class Builder {
     OutputPort* from;
     InputPort* to;
     double gain_db;
+    engine::Edge* running = nullptr;  // it is there already
+    bool is_later = false;            // of a route that is not taken: decides formats alone
   };
 
   bool failed() const { return graph::has_errors(result_.diagnostics); }
@@ -88,17 +102,24 @@ class Builder {
     result_.diagnostics.push_back({graph::Severity::kError, std::move(at), std::move(message)});
   }
 
-  bool is_used(const graph::Node& node) const {
-    if (node.standby) return true;
-    const bool has_edges = std::any_of(edges_.begin(), edges_.end(), [&](const auto& edge) {
-      return edge.from_node == node.id || edge.to_node == node.id;
-    });
-    return has_edges || edges_.empty();
-  }
+  bool is_running(const Node& node) const { return running_nodes_.contains(&node); }
 
   void make_nodes() {
-    for (const graph::Node& wanted : document_.nodes) {
-      if (wanted.dormant || !is_used(wanted)) continue;
+    for (const PlannedNode& planned : running_.nodes) {
+      if (planned.is_inserted) result_.nodes.push_back(planned);
+    }
+    for (const graph::Node* used : used_nodes(document_)) {
+      const graph::Node& wanted = *used;
+      const auto there =
+          std::find_if(running_.nodes.begin(), running_.nodes.end(), [&](const auto& planned) {
+            return !planned.is_inserted && planned.node->id() == wanted.id;
+          });
+      if (there != running_.nodes.end()) {
+        result_.nodes.push_back(*there);
+        document_node_[there->node] = &wanted;
+        by_id_[wanted.id] = there->node;
+        continue;
+      }
       auto type = registry_.find(wanted.type);
       if (!type) {
         error(wanted.type_at, type.error().message);
@@ -109,14 +130,14 @@ class Builder {
         const graph::NodeParameter* given = wanted.find_parameter(declared.key);
         values.push_back(given ? to_engine(declared, given->value) : default_of(declared));
       }
-      auto node =
-          result_.engine->add(wanted.id, (*type)->data(), std::move(values), seed_of(wanted.id));
+      auto node = engine_->add(wanted.id, (*type)->data(), std::move(values), seed_of(wanted.id));
       if (!node) {
         error(wanted.at, node.error().message);
         continue;
       }
       add_planned(**node, false);
       document_node_[*node] = &wanted;
+      by_id_[wanted.id] = *node;
       if (wanted.isolate) {
         result_.diagnostics.push_back(
             {graph::Severity::kWarning, wanted.at,
@@ -124,17 +145,63 @@ class Builder {
                          "give: it runs inside sluice, and a crash of it ends sluice"});
       }
     }
+  }
+
+  void make_wires() {
     for (const graph::Edge& edge : edges_) {
-      Node* from = result_.engine->find(edge.from_node);
-      Node* to = result_.engine->find(edge.to_node);
-      if (!from || !to) continue;
-      wires_.push_back(
-          {&edge, output(*from, edge.from_port), input(*to, edge.to_port), edge.options.gain_db});
+      const auto there =
+          std::find_if(running_.edges.begin(), running_.edges.end(),
+                       [&](const auto& planned) { return planned.edge.key() == edge.key(); });
+      if (there != running_.edges.end()) {
+        for (engine::Edge* hop : there->hops) {
+          wires_.push_back({&edge, &hop->from, &hop->to, 0.0, hop});
+        }
+        continue;
+      }
+      add_wire(edge, false);
+    }
+    for (const Landing& landing : running_.landings) {
+      wires_.push_back({nullptr, &landing.edge->from, landing.port, 0.0, landing.edge});
+    }
+    // A node on standby is made for what its routes will bring.
+    for (const graph::Switch& one : document_.switches) {
+      for (const graph::Route& route : one.routes) {
+        for (const graph::Edge& edge : route.edges) {
+          const graph::Node* reader = document_.find_node(edge.to_node);
+          if (reader && reader->standby) add_wire(edge, true);
+        }
+      }
     }
   }
 
+  void add_wire(const graph::Edge& edge, bool is_later) {
+    const auto from = by_id_.find(edge.from_node);
+    const auto to = by_id_.find(edge.to_node);
+    if (from == by_id_.end() || to == by_id_.end()) return;
+    InputPort* port = input(*to->second, edge.to_port);
+    if (is_later) {
+      const bool is_fed =
+          is_running(*to->second) || std::any_of(wires_.begin(), wires_.end(),
+                                                 [&](const Wire& wire) { return wire.to == port; });
+      if (is_fed) return;
+    } else if (const Landing* landing = landing_at(*port)) {
+      port = landing->converter->inputs[0].get();
+    }
+    Wire wire{&edge, output(*from->second, edge.from_port), port, edge.options.gain_db};
+    wire.is_later = is_later;
+    wires_.push_back(wire);
+  }
+
+  const Landing* landing_at(const InputPort& port) const {
+    for (const Landing& landing : result_.landings) {
+      if (landing.port == &port) return &landing;
+    }
+    return nullptr;
+  }
+
   void add_planned(Node& node, bool is_inserted) {
-    result_.nodes.push_back({&node, is_inserted, std::vector<ClockName>(node.type().port_count)});
+    const std::vector<ClockName> clocks(node.type().port_count);
+    result_.nodes.push_back({&node, is_inserted, clocks, clocks});
   }
   PlannedNode& planned(const Node& node) {
     return *std::find_if(result_.nodes.begin(), result_.nodes.end(),
@@ -180,8 +247,24 @@ class Builder {
       const bool follows_error = std::any_of(wires_.begin(), wires_.end(), [&](const Wire& wire) {
         return &wire.to->node == node && unsolved.contains(&wire.from->node);
       });
-      if (follows_error || !solve_inputs(*node) || !solve_outputs(*node)) unsolved.insert(node);
+      const bool is_solved =
+          is_running(*node) ? adapt_to_running(*node) : solve_inputs(*node) && solve_outputs(*node);
+      if (follows_error || !is_solved) unsolved.insert(node);
     }
+  }
+
+  // Inputs that run keep their format: what is new there adapts to it.
+  bool adapt_to_running(const Node& node) {
+    bool is_good = true;
+    for (size_t i = 0; i < wires_.size(); ++i) {
+      if (&wires_[i].to->node != &node || wires_[i].running || wires_[i].is_later) continue;
+      if (!wires_[i].to->is_pcm()) continue;
+      Wire wire = wires_[i];
+      if (wire.from->format.rate_hz == 0) return false;
+      is_good &= adapt(wire, wire.to->format);
+      wires_[i] = wire;
+    }
+    return is_good;
   }
 
   std::optional<sluice_port_info> describe(Node& node, uint32_t port) {
@@ -191,7 +274,7 @@ class Builder {
     }
     auto info = node.describe(port, formats);
     if (info) {
-      planned(node).port_clocks[port] = clock_name(node.id(), *info);
+      planned(node).own_clocks[port] = clock_name(node.id(), *info);
       return *info;
     }
     const graph::Node* wanted = document_node_[&node];
@@ -212,7 +295,10 @@ class Builder {
       for (Wire& wire : wires_) {
         if (wire.to == port.get()) feeding.push_back(&wire);
       }
-      if (feeding.empty()) continue;
+      if (feeding.empty()) {
+        solve_unfed(node, *port, *info);
+        continue;
+      }
       if (!solve_input(node, *port, *info, feeding)) return false;
     }
     return true;
@@ -226,32 +312,48 @@ class Builder {
       return false;
     }
     const bool is_sum = feeding.size() > 1 || feeding.front()->gain_db != 0.0;
-    const sluice_format& first = feeding.front()->from->format;
+    const sluice_format first = feeding.front()->from->format;
+    if (feeding.front()->is_later) port.was_connected = true;
     if (!is_sum && accepts(offers(info), first)) {
       port.format = first;
       return true;
     }
     const auto target = nearest(offers(info), first, false);
     if (!target) return mismatch(node, port, info, *feeding.front());
-    if (!is_sum || target->sample_format == SLUICE_SAMPLE_F32) {
+    const bool is_f32 = std::all_of(feeding.begin(), feeding.end(), [](const Wire* wire) {
+      return wire->from->format.sample_format == SLUICE_SAMPLE_F32;
+    });
+    if (target->sample_format == SLUICE_SAMPLE_F32 || !(is_sum || is_f32)) {
       port.format = *target;
       for (Wire* wire : feeding) {
         if (!adapt(*wire, *target)) return false;
       }
       return true;
     }
-    // A sum is f32: it is made in front of a converter, which then feeds the port alone.
+    // A sum is f32: it is made in front of a converter, which then feeds the port alone. So what
+    // joins it later, or ramps, is f32 too.
     sluice_format sum = *target;
     sum.sample_format = SLUICE_SAMPLE_F32;
     Node* converter = insert(SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT, node, port, sum, *target);
     if (!converter) return mismatch(node, port, info, *feeding.front());
+    converter->inputs[0]->was_connected = port.was_connected;
     for (Wire* wire : feeding) {
       if (!adapt(*wire, sum)) return false;
       wire->to = converter->inputs[0].get();
     }
     port.format = *target;
+    result_.landings.push_back({&port, converter, nullptr});
     wires_.push_back({nullptr, converter->outputs[0].get(), &port, 0.0});
     return true;
+  }
+
+  // Nothing feeds it now: where something may later, it is made ready for the usual.
+  void solve_unfed(const Node& node, InputPort& port, const sluice_port_info& info) {
+    const auto wanted = document_node_.find(&node);
+    if (wanted == document_node_.end() || !wanted->second->standby) return;
+    constexpr sluice_format kUsual{sizeof(sluice_format), SLUICE_SAMPLE_F32, 2, 48'000};
+    if (const auto format = nearest(offers(info), kUsual, false)) port.format = *format;
+    port.was_connected = true;
   }
 
   bool mismatch(const Node& node, const InputPort& port, const sluice_port_info& info,
@@ -275,6 +377,7 @@ class Builder {
 
   // Brings what comes over `wire` to `target` by adapters, one aspect after the other.
   bool adapt(Wire& wire, const sluice_format& target) {
+    if (wire.is_later) return true;
     const auto step = [&](uint32_t flag, sluice_format wanted) {
       if (wanted.sample_format == wire.from->format.sample_format &&
           wanted.channels == wire.from->format.channels &&
@@ -284,6 +387,7 @@ class Builder {
       Node* adapter = insert(flag, wire.to->node, *wire.to, wire.from->format, wanted);
       if (!adapter) return cannot_adapt(wire, target);
       wires_extra_.push_back({wire.edge, wire.from, adapter->inputs[0].get(), 0.0});
+      if (wire.edge) adapters_of_[wire.edge].push_back(adapter);
       wire.from = adapter->outputs[0].get();
       return true;
     };
@@ -316,7 +420,7 @@ class Builder {
       for (const sluice_parameter& declared : (*type)->parameters()) {
         values.push_back(adapter_value(declared, to));
       }
-      auto node = result_.engine->add(id, (*type)->data(), std::move(values), seed_of(id));
+      auto node = engine_->add(id, (*type)->data(), std::move(values), seed_of(id));
       if (!node) continue;
       add_planned(**node, true);
       (*node)->inputs[0]->format = from;
@@ -381,12 +485,14 @@ class Builder {
   }
 
   void join() {
-    std::vector<Wire> all = wires_;
-    all.insert(all.end(), wires_extra_.begin(), wires_extra_.end());
+    std::vector<Wire> all = wires_extra_;
+    for (const Wire& wire : wires_) {
+      if (!wire.is_later) all.push_back(wire);
+    }
     ClockMap clocks;
     for (const PlannedNode& planned : result_.nodes) {
       for (uint32_t port = 0; port < planned.node->type().port_count; ++port) {
-        clocks.add(*planned.node, port, planned.port_clocks[port]);
+        clocks.add(*planned.node, port, planned.own_clocks[port]);
       }
     }
     for (const Wire& wire : all) {
@@ -404,20 +510,46 @@ class Builder {
         error(wire.edge ? wire.edge->at : document_.at, policy.complaint);
       }
       edge.gain_db = wire.gain_db;
+      if (rate_hz != 0 && policy.fill_after_ms) {
+        edge.fill_after_frames = frames_of_ms(*policy.fill_after_ms, rate_hz);
+      }
+      if (wire.running) {
+        result_.policies.push_back({wire.running, edge.when_full, edge.fill_after_frames});
+        continue;
+      }
       if (rate_hz != 0) {
         edge.target_frames = frames_of_ms(policy.target_ms, rate_hz);
-        if (policy.fill_after_ms) {
-          edge.fill_after_frames = frames_of_ms(*policy.fill_after_ms, rate_hz);
-        }
         if (wire.edge) {
           edge.buffer_frames = frames_of_ms(wire.edge->options.buffer_ms.value_or(0.0), rate_hz);
           edge.delay_frames = frames_of_ms(wire.edge->options.delay_ms, rate_hz);
         }
       }
-      result_.engine->connect(*wire.from, *wire.to, edge);
+      engine::Edge& made = engine_->connect(*wire.from, *wire.to, edge);
+      if (wire.edge) {
+        hops_[wire.edge].push_back(&made);
+      } else {
+        for (Landing& landing : result_.landings) {
+          if (landing.port == wire.to) landing.edge = &made;
+        }
+      }
     }
+    note_edges();
     for (const std::string& note : clocks.notes()) result_.notes.push_back(note);
     complete_clocks(clocks);
+  }
+
+  void note_edges() {
+    for (const graph::Edge& edge : edges_) {
+      const auto there =
+          std::find_if(running_.edges.begin(), running_.edges.end(),
+                       [&](const auto& planned) { return planned.edge.key() == edge.key(); });
+      if (there != running_.edges.end()) {
+        result_.edges.push_back(*there);
+        result_.edges.back().edge = edge;
+      } else if (const auto hops = hops_.find(&edge); hops != hops_.end()) {
+        result_.edges.push_back({edge, hops->second, adapters_of_[&edge]});
+      }
+    }
   }
 
   void complete_clocks(const ClockMap& clocks) {
@@ -431,11 +563,17 @@ class Builder {
   const graph::Document& document_;
   loader::Registry& registry_;
   const engine::EngineOptions options_;
+  const Running running_;
+  engine::Engine* engine_ = nullptr;
+  std::set<const Node*> running_nodes_;
   BuildResult result_;
   std::vector<graph::Edge> edges_;
   std::vector<Wire> wires_;
   std::vector<Wire> wires_extra_;
   std::map<const Node*, const graph::Node*> document_node_;
+  std::map<std::string, Node*, std::less<>> by_id_;
+  std::map<const graph::Edge*, std::vector<engine::Edge*>> hops_;
+  std::map<const graph::Edge*, std::vector<Node*>> adapters_of_;
   int adapters_ = 0;
 };
 
@@ -444,6 +582,26 @@ class Builder {
 BuildResult build(const graph::Document& document, loader::Registry& registry,
                   engine::EngineOptions options) {
   return Builder(document, registry, options).run();
+}
+
+BuildResult extend(const graph::Document& document, loader::Registry& registry,
+                   engine::EngineOptions options, Running running) {
+  return Builder(document, registry, options, std::move(running)).run();
+}
+
+std::vector<const graph::Node*> used_nodes(const graph::Document& document) {
+  const std::vector<graph::Edge> edges = document.active_edges();
+  std::set<std::string_view> joined;
+  for (const graph::Edge& edge : edges) {
+    joined.insert(edge.from_node);
+    joined.insert(edge.to_node);
+  }
+  std::vector<const graph::Node*> used;
+  for (const graph::Node& node : document.nodes) {
+    if (node.dormant) continue;
+    if (node.standby || joined.contains(node.id) || edges.empty()) used.push_back(&node);
+  }
+  return used;
 }
 
 }  // namespace sluice::session

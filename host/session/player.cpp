@@ -46,8 +46,10 @@ std::unique_ptr<Player> Player::make(const graph::Document& document, loader::Re
                                 : options.is_offline      ? kOfflineBlockFrames
                                                           : kRealTimeBlockFrames;
   engine_options.priority = options.priority;
-  engine_options.network = player->network_.get();
+  engine_options.network = options.network ? options.network : player->network_.get();
   engine_options.log = player->log_.get();
+  player->engine_options_ = engine_options;
+  player->is_metered_ = options.is_metered;
   player->build_ = build(document, registry, engine_options);
   diagnostics = player->build_.diagnostics;
   if (!player->build_.engine) return nullptr;

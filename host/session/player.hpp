@@ -19,10 +19,11 @@ namespace sluice::session {
 struct PlayerOptions {
   engine::TimeMode time = engine::TimeMode::kReal;
   bool is_offline = false;
-  uint32_t block_frames = 0;  // 0: what suits the mode
-  int priority = 0;           // SCHED_FIFO for lanes; 0: ordinary scheduling
-  bool is_metered = false;    // levels and run times
-  bool is_dry_run = false;    // solve formats and clocks only; cannot be started
+  uint32_t block_frames = 0;           // 0: what suits the mode
+  int priority = 0;                    // SCHED_FIFO for lanes; 0: ordinary scheduling
+  bool is_metered = false;             // levels and run times
+  bool is_dry_run = false;             // solve formats and clocks only; cannot be started
+  engine::Network* network = nullptr;  // outlives the player; null: the real one
 };
 
 class Player {
@@ -34,6 +35,8 @@ class Player {
   ~Player();
 
   engine::Engine& engine() { return *build_.engine; }
+  const engine::EngineOptions& engine_options() const { return engine_options_; }
+  bool is_metered() const { return is_metered_; }
   const BuildResult& plan() const { return build_; }
   int64_t start_ns() const { return start_ns_; }
 
@@ -58,6 +61,8 @@ class Player {
 
   std::unique_ptr<Log> log_;
   std::unique_ptr<engine::Network> network_;
+  engine::EngineOptions engine_options_;
+  bool is_metered_ = false;
   BuildResult build_;
   int64_t start_ns_ = 0;
 };

@@ -195,6 +195,65 @@ TEST_P(EngineLive, Edge_whose_reader_is_parked_while_it_ramps_out_goes_once) {
   expect_counted(samples().size());
 }
 
+// The new edge brings the same stream to the same place, so that an exchange is not heard at all.
+TEST_P(EngineLive, Edge_exchanged_for_its_twin_leaves_every_frame_as_it_is) {
+  World world(GetParam(), kMono);
+  Node& source =
+      world.add<SineSource>("source", {{SineSource::kHz, 997}, {SineSource::kPacedHz, 48'000}});
+  Node& sink = world.add<CollectingSink>("sink");
+  Edge* edge = &world.join(source, sink, {.buffer_frames = 9'600});
+  world.start();
+  run_for(world, kSecondNs / 10);
+  for (int i = 0; i < 5; ++i) {
+    Edge& twin = world.engine->connect(*source.outputs[0], *sink.inputs[0], {});
+    twin.enters_unheard = true;
+    const auto applied = world.engine->apply();
+    ASSERT_TRUE(applied) << applied.error().message;
+    for (int k = 0; k < 100 && !world.engine->is_ready_to_turn(twin); ++k) {
+      run_for(world, kSecondNs / 100);
+    }
+    ASSERT_TRUE(twin.is_warm);
+    Edge* const entering[] = {&twin};
+    Edge* const leaving[] = {edge};
+    world.engine->turn(entering, leaving, Ramp::Shape::kEqualGain);
+    settle(world);
+    edge = &twin;
+    EXPECT_EQ(twin.lost_frames, 0U);
+  }
+  run_for(world, kSecondNs / 10);
+  world.engine->stop();
+  world.expect_accounted();
+  ASSERT_GT(samples().size(), 14'000U);
+  for (size_t i = 0; i < samples().size(); ++i) {
+    ASSERT_NEAR(samples()[i], SineSource::value(997, i), 1e-6) << i;
+  }
+}
+
+TEST_P(EngineLive, Edge_called_back_while_it_leaves_rises_from_where_it_was) {
+  World world(GetParam(), kMono);
+  Node& source = world.add<CountingSource>("source", {{CountingSource::kFrames, 1e9},
+                                                      {CountingSource::kFirst, 1},
+                                                      {CountingSource::kStep, 0},
+                                                      {CountingSource::kPacedHz, 48'000}});
+  Node& sink = world.add<CollectingSink>("sink");
+  Edge& edge = world.join(source, sink);
+  world.start();
+  run_for(world, kSecondNs / 10);
+  world.engine->disconnect_live(edge);
+  if (is_virtual()) run_for(world, kSecondNs / 100);
+  ASSERT_TRUE(world.engine->is_fading_out(edge));
+  Edge* const back[] = {&edge};
+  world.engine->turn(back, {}, Ramp::Shape::kEqualGain);
+  EXPECT_FALSE(world.engine->is_changing());
+  run_for(world, kSecondNs / 10);
+  world.engine->stop();
+  world.expect_accounted();
+  EXPECT_EQ(samples().back(), 1.0F);
+  for (size_t i = 1; i < samples().size(); ++i) {
+    ASSERT_LT(std::abs(samples()[i] - samples()[i - 1]), 0.0012F) << i;
+  }
+}
+
 TEST_P(EngineLive, Source_is_replaced_under_a_filter_that_stays) {
   World world(GetParam(), kMono);
   const auto add = [&](const char* id, double value) -> Node& {

@@ -76,7 +76,7 @@ TEST_P(EngineSum, Gain_ramps_are_raised_cosines_moved_by_what_is_consumed) {
   Edge& edge = world.join(source, sink);
   world.start();
   world.run_until_read(edge, 10'000);
-  edge.gain_target = 0.25F;
+  world.engine->set_gain_live(edge, 20.0 * std::log10(0.25));
   world.run_until_read(edge, edge.read_frames + 40'000);
   world.engine->stop();
   world.expect_accounted();
@@ -98,7 +98,7 @@ TEST_P(EngineSum, Gain_back_at_unity_reads_in_place_again) {
   Edge& edge = world.join(source, sink, {.gain_db = -6.0});
   world.start();
   world.run_until_read(edge, 10'000);
-  edge.gain_target = 1.0F;
+  world.engine->set_gain_live(edge, 0.0);
   world.run_until_read(edge, edge.read_frames + 60'000);
   world.engine->stop();
   EXPECT_TRUE(edge.is_plain);

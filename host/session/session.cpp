@@ -1,0 +1,345 @@
+#include "host/session/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "host/graph/diff.hpp"
+#include "host/session/edits.hpp"
+#include "host/session/plugin_catalog.hpp"
+
+namespace sluice::session {
+namespace {
+
+using graph::Value;
+using support::Error;
+using support::ErrorCode;
+
+// Changes that can be undone.
+constexpr size_t kMostHistory = 100;
+// How long a change waits for what an earlier one is still closing.
+constexpr int64_t kLongestClosingNs = 3'000'000'000;
+
+std::string sentence_of(const std::vector<graph::Diagnostic>& diagnostics) {
+  for (const graph::Diagnostic& diagnostic : diagnostics) {
+    if (diagnostic.severity != graph::Severity::kError) continue;
+    return diagnostic.at.pointer.empty() ? diagnostic.message
+                                         : diagnostic.at.pointer + ": " + diagnostic.message;
+  }
+  return "The graph cannot be loaded.";
+}
+
+// What secrets were written as, where they still are the same.
+void take_over_sources(const graph::Document& before, graph::Document& after) {
+  for (graph::Node& node : after.nodes) {
+    const graph::Node* had = before.find_node(node.id);
+    if (!had) continue;
+    for (graph::NodeParameter& parameter : node.parameters) {
+      const graph::NodeParameter* old = had->find_parameter(parameter.key);
+      if (parameter.secret && old && old->value == parameter.value) {
+        parameter.secret_source = old->secret_source;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Session::~Session() {
+  if (player_) player_->stop();
+}
+
+graph::LoadResult Session::load_document(const Value& base, graph::Catalog& types) const {
+  const std::string text = graph::to_json(base);
+  graph::LoadResult loaded = graph::load_text(text, file_, types);
+  if (loaded.document) return loaded;
+  types = catalog_for(text, registry_);
+  loaded = graph::load_text(text, file_, types);
+  if (loaded.document) return loaded;
+  types = full_catalog(registry_);
+  return graph::load_text(text, file_, types);
+}
+
+std::unique_ptr<Session> Session::make(Value base, std::filesystem::path file,
+                                       loader::Registry& registry, const PlayerOptions& options,
+                                       std::vector<graph::Diagnostic>& diagnostics) {
+  std::unique_ptr<Session> session(new Session(registry));
+  session->file_ = std::move(file);
+  session->first_base_ = session->base_ = std::move(base);
+  auto loaded = session->load_document(session->base_, session->types_);
+  diagnostics = std::move(loaded.diagnostics);
+  if (!loaded.document) return nullptr;
+  session->document_ = *std::move(loaded.document);
+  session->player_ = Player::make(session->document_, registry, options, diagnostics);
+  if (!session->player_) return nullptr;
+  const BuildResult& plan = session->player_->plan();
+  for (const PlannedNode& planned : plan.nodes) {
+    RunningNode node{planned, {}};
+    node.settings.id = planned.node->id();
+    if (const auto* settings = session->document_.find_node(planned.node->id())) {
+      node.settings = *settings;
+    }
+    session->nodes_.push_back(std::move(node));
+  }
+  session->edges_ = plan.edges;
+  session->landings_ = plan.landings;
+  return session;
+}
+
+void Session::change(ChangeRequest request, Done done) {
+  queue_.push_back({std::move(request), std::move(done), player_->engine().clock().now_ns()});
+  tend();
+}
+
+bool Session::is_settled() const {
+  return queue_.empty() && !warming_ && retired_.empty() && unwanted_.empty() && closing_.empty() &&
+         !player_->engine().is_changing();
+}
+
+// "***" where a secret stands means that it stays.
+void Session::keep_secrets(Value& base) const {
+  Value* nodes = const_cast<Value*>(base.find("nodes"));
+  if (!nodes || !nodes->is_object()) return;
+  for (graph::Member& node : nodes->members()) {
+    const graph::Node* had = document_.find_node(node.key);
+    Value* params = const_cast<Value*>(node.value.find("params"));
+    if (!had || !params || !params->is_object()) continue;
+    for (graph::Member& member : params->members()) {
+      const graph::NodeParameter* parameter = had->find_parameter(member.key);
+      if (!parameter || !parameter->secret || !member.value.is_text()) continue;
+      const std::string& text = member.value.text();
+      if (text == "***" || (!text.empty() && text == parameter->secret_source)) {
+        member.value = graph::to_value(parameter->value);
+      }
+    }
+  }
+}
+
+support::Result<Value> Session::changed_base(const ChangeRequest& request) {
+  if (request.is_undo) {
+    if (history_.empty()) return Error{ErrorCode::kState, "There is nothing to undo."};
+    return history_.back();
+  }
+  if (request.patch) return apply_patch(base_, types_, *request.patch);
+  if (request.document) {
+    Value document = *request.document;
+    keep_secrets(document);
+    const std::string text = graph::to_json(document);
+    graph::LoadOptions options;
+    options.applies_routes = false;
+    const graph::Catalog types = full_catalog(registry_);
+    const auto loaded = graph::load_text(text, file_, types, options);
+    if (!loaded.document) return Error{ErrorCode::kInvalid, sentence_of(loaded.diagnostics)};
+    Value base = graph::to_normal_json(*loaded.document, graph::Secrets::kReveal);
+    if (!request.keeps_routes) return base;
+    for (const graph::Switch& one : document_.switches) {
+      const graph::Switch* now = loaded.document->find_switch(one.id);
+      if (!now || (!now->find_route(one.initial.name) && !now->any)) continue;
+      auto taken = Value::object();
+      taken.set("op", "route");
+      taken.set("switch", one.id);
+      taken.set("route", one.initial.name);
+      auto changed = apply_operation(base, types, taken);
+      if (changed) base = *std::move(changed);
+    }
+    return base;
+  }
+  Value base = base_;
+  for (size_t i = 0; i < request.operations.size(); ++i) {
+    const Value& operation = request.operations[i];
+    // What is to be added may be of a type that nothing has asked for yet.
+    const Value* node = operation.find("node");
+    const Value* type = node && node->is_object() ? node->find("type") : node;
+    if (type && type->is_text() && !types_.find(type->text())) types_ = full_catalog(registry_);
+    auto changed = apply_operation(base, types_, operation);
+    if (!changed) {
+      Error error = std::move(changed).error();
+      if (request.operations.size() > 1) {
+        error.message = "Operation " + std::to_string(i + 1) + " (" + name_of_operation(operation) +
+                        "): " + error.message;
+      }
+      return error;
+    }
+    base = *std::move(changed);
+  }
+  return base;
+}
+
+support::Result<Session::Next> Session::load(Value base, const ChangeRequest& request) {
+  Next next;
+  next.types = types_;
+  auto loaded = load_document(base, next.types);
+  if (!loaded.document) {
+    std::string message = sentence_of(loaded.diagnostics);
+    if (request.operations.size() == 1) {
+      message = name_of_operation(request.operations[0]) + ": " + message;
+    }
+    return Error{ErrorCode::kInvalid, std::move(message)};
+  }
+  next.base = std::move(base);
+  next.document = *std::move(loaded.document);
+  take_over_sources(document_, next.document);
+  bool has_switched = false;
+  for (const graph::Switch& one : next.document.switches) {
+    const graph::Switch* before = document_.find_switch(one.id);
+    if (before && before->initial.name == one.initial.name) continue;
+    has_switched = true;
+    next.steps.push_back("take the route " + one.initial.name +
+                         (next.document.switches.size() == 1 ? "" : " of " + one.id));
+    next.needs_connection |= before && !one.find_route(one.initial.name);
+  }
+  for (const auto& operation : graph::diff(document_, next.document, next.types).operations) {
+    const bool is_switches = operation.kind == graph::Operation::Kind::kDescribe &&
+                             operation.name == "switches" && has_switched;
+    if (is_switches) continue;
+    next.steps.push_back(graph::to_text(operation, next.types, next.document));
+  }
+  return next;
+}
+
+// The step that the engine's or a plugin's sentence is about, in front of it.
+std::string Session::name_step(const Next& next, const std::string& message) const {
+  const std::string_view id = std::string_view(message).substr(0, message.find_first_of(":. "));
+  for (const std::string& step : next.steps) {
+    const size_t at = id.empty() ? std::string::npos : step.find(id);
+    if (at == std::string::npos) continue;
+    const size_t end = at + id.size();
+    const auto is_edge_of_word = [](char c) { return c == ' ' || c == '.' || c == '>'; };
+    if ((at == 0 || is_edge_of_word(step[at - 1])) &&
+        (end == step.size() || is_edge_of_word(step[end]))) {
+      return step + ": " + message;
+    }
+  }
+  return next.steps.size() == 1 ? next.steps[0] + ": " + message : message;
+}
+
+void Session::fail(Pending& pending, Error error) {
+  ChangeResult result;
+  result.status = std::move(error);
+  result.version = version_;
+  if (pending.done) pending.done(result);
+}
+
+bool Session::is_closing(const std::string& id) const {
+  const auto is_it = [&](const auto& node) { return node.settings.id == id; };
+  return std::any_of(closing_.begin(), closing_.end(),
+                     [&](const auto& closing) { return closing.second == id; }) ||
+         std::any_of(unwanted_.begin(), unwanted_.end(), is_it);
+}
+
+// Takes up a change. False: it has to wait for what an earlier one is closing.
+bool Session::begin(Pending& pending) {
+  const ChangeRequest& request = pending.request;
+  if (request.if_version && *request.if_version != version_) {
+    fail(pending, {ErrorCode::kState, "The graph has changed meanwhile: it is at version " +
+                                          std::to_string(version_) + ", not " +
+                                          std::to_string(*request.if_version) + "."});
+    return true;
+  }
+  auto base = changed_base(request);
+  if (!base) {
+    fail(pending, std::move(base).error());
+    return true;
+  }
+  auto next = load(*std::move(base), request);
+  if (!next) {
+    fail(pending, std::move(next).error());
+    return true;
+  }
+  if (auto called_back = call_back(*next); called_back && !request.is_dry_run) {
+    warming_ = *std::move(called_back);
+    warming_->next = *std::move(next);
+    if (auto status = build_beside(*warming_); !status) {
+      warming_.reset();
+      fail(pending, std::move(status).error());
+      return true;
+    }
+    warming_->pending = std::move(pending);
+    commit();
+    return true;
+  }
+  auto plan = plan_change(nodes_, edges_, next->document, next->types);
+  if (!plan) {
+    fail(pending, {plan.error().code, name_step(*next, plan.error().message)});
+    return true;
+  }
+  const bool has_time = player_->engine().clock().now_ns() < pending.since_ns + kLongestClosingNs;
+  if (has_time && !request.is_dry_run) {
+    for (const std::string& id : plan->built) {
+      const bool is_replaced =
+          std::find(plan->replaced.begin(), plan->replaced.end(), id) != plan->replaced.end();
+      if (!is_replaced && is_closing(id)) return false;
+    }
+  }
+  if (request.is_dry_run) {
+    if (pending.done) pending.done({{}, version_, next->steps, to_json(*plan)});
+    return true;
+  }
+  if (!plan->is_structural()) {
+    set_live(*plan);
+    finish(pending, *next, *plan);
+    return true;
+  }
+  Warming warming;
+  warming.next = *std::move(next);
+  warming.plan = *std::move(plan);
+  if (auto status = build_beside(warming); !status) {
+    fail(pending, {status.error().code, name_step(warming.next, status.error().message)});
+    return true;
+  }
+  warming.pending = std::move(pending);
+  warming_ = std::move(warming);
+  player_->engine().set_watched(true);
+  return true;
+}
+
+void Session::finish(Pending& pending, const Next& next, const ChangePlan& plan) {
+  if (pending.request.is_undo) {
+    history_.pop_back();
+  } else {
+    history_.push_back(std::move(base_));
+    if (history_.size() > kMostHistory) history_.erase(history_.begin());
+  }
+  base_ = next.base;
+  document_ = next.document;
+  types_ = next.types;
+  for (RunningNode& node : nodes_) {
+    if (const auto* settings = document_.find_node(node.settings.id)) node.settings = *settings;
+  }
+  for (PlannedEdge& edge : edges_) {
+    for (const graph::Edge& wanted : document_.active_edges()) {
+      if (wanted.key() == edge.edge.key()) edge.edge = wanted;
+    }
+  }
+  ++version_;
+  const ChangeResult result{{}, version_, next.steps, to_json(plan)};
+  if (pending.done) pending.done(result);
+  for (const Listener& listener : listeners_) listener(pending.request, result);
+}
+
+void Session::tend() {
+  tend_retired();
+  for (;;) {
+    if (warming_) {
+      bool is_ready = false;
+      if (auto error = warm_up(is_ready)) {
+        Pending pending = std::move(warming_->pending);
+        const std::string sentence = name_step(warming_->next, error->message);
+        roll_back();
+        fail(pending, {error->code, sentence});
+      } else if (is_ready) {
+        commit();
+      } else {
+        return;
+      }
+    }
+    if (queue_.empty()) return;
+    Pending pending = std::move(queue_.front());
+    queue_.pop_front();
+    if (!begin(pending)) {
+      queue_.push_front(std::move(pending));
+      return;
+    }
+  }
+}
+
+}  // namespace sluice::session

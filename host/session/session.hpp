@@ -1,0 +1,155 @@
+// A document that plays and changes: takes changes one after the other, carries out each as a whole
+// or not at all, and closes what they leave behind.
+//
+// A change makes a new base (see edits.hpp), which is loaded and compared with what runs. What is
+// new is built and started beside it and warms up unheard. Then everything that enters and leaves
+// ramps, at each input from the same frame on; what has ramped out is closed. Until that moment the
+// sound is untouched, and a failure leaves it so. docs/live-changes.md tells more.
+//
+// All functions are [control], for the thread that lets the engine run.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/graph/load.hpp"
+#include "host/graph/value.hpp"
+#include "host/loader/registry.hpp"
+#include "host/session/change_plan.hpp"
+#include "host/session/player.hpp"
+
+namespace sluice::session {
+
+// What is asked for. Exactly one of the first three is there.
+struct ChangeRequest {
+  std::vector<graph::Value> operations;  // of edits.hpp, in this order
+  std::optional<graph::Value> patch;     // RFC 6902, on the normal form
+  std::optional<graph::Value> document;  // a whole graph
+  bool is_undo = false;                  // back to before the last change
+  bool keeps_routes = false;             // document: routes that are taken stay so where they exist
+  bool is_dry_run = false;               // say what would happen, and do nothing
+  std::optional<uint64_t> if_version;    // refuse if the document has changed since
+  std::string origin;                    // who asks, for the others to be told
+};
+
+struct ChangeResult {
+  support::Status status;
+  uint64_t version = 0;            // of the document after it
+  std::vector<std::string> steps;  // sentences: what was done, or would be
+  graph::Value plan;               // to_json of the ChangePlan
+};
+
+class Session {
+ public:
+  using Done = std::function<void(const ChangeResult&)>;
+  // Told of every change that was carried out, after its own Done.
+  using Listener = std::function<void(const ChangeRequest&, const ChangeResult&)>;
+
+  // `base`: the document's normal form with secrets in clear, loaded without applies_routes.
+  // `file` is shown in messages. None: `diagnostics` says why. `registry` outlives the session.
+  static std::unique_ptr<Session> make(graph::Value base, std::filesystem::path file,
+                                       loader::Registry& registry, const PlayerOptions& options,
+                                       std::vector<graph::Diagnostic>& diagnostics);
+  ~Session();
+
+  Player& player() { return *player_; }
+  const graph::Document& document() const { return document_; }
+  // The document as it was when the session began.
+  const graph::Value& first_base() const { return first_base_; }
+  const graph::Value& base() const { return base_; }
+  uint64_t version() const { return version_; }
+  // Types that the document names, and others as they were needed.
+  const graph::Catalog& types() const { return types_; }
+
+  // Queues a change; `done` is called once, from tend, or from here if nothing is in front of it.
+  void change(ChangeRequest request, Done done);
+  void listen(Listener listener) { listeners_.push_back(std::move(listener)); }
+
+  // Goes on with changes that are under way. To be called often while the engine runs: as
+  // `keep_going` of Player::play.
+  void tend();
+  // No change is under way, and what earlier ones left behind is closed.
+  bool is_settled() const;
+
+ private:
+  struct Pending {
+    ChangeRequest request;
+    Done done;
+    int64_t since_ns;
+  };
+  // What has left the document and ramps out, or waits for that.
+  struct Retired {
+    PlannedEdge edge;
+    std::vector<uint64_t> serials;  // of the hops
+    bool is_ramping = false;
+  };
+  struct Next {  // a loaded change
+    graph::Value base;
+    graph::Document document;
+    graph::Catalog types;
+    std::vector<std::string> steps;
+    bool needs_connection = false;
+  };
+  struct Warming {
+    Pending pending;
+    Next next;
+    ChangePlan plan;
+    BuildResult built;
+    std::vector<engine::Edge*> entering;     // unheard hops
+    std::vector<PlannedEdge> revived;        // ramping out now, and called back
+    std::vector<PlannedEdge> displaced;      // by these, of the same key: they leave
+    std::vector<const engine::Node*> fresh;  // made for this change
+    int64_t deadline_ns = 0;
+  };
+
+  Session(loader::Registry& registry) : registry_(registry) {}
+
+  support::Result<graph::Value> changed_base(const ChangeRequest& request);
+  support::Result<Next> load(graph::Value base, const ChangeRequest& request);
+  graph::LoadResult load_document(const graph::Value& base, graph::Catalog& types) const;
+  void keep_secrets(graph::Value& base) const;
+  bool begin(Pending& pending);
+  std::optional<Warming> call_back(const Next& next) const;
+  support::Status build_beside(Warming& warming);
+  void mark_entering(Warming& warming);
+  std::optional<support::Error> warm_up(bool& is_ready);
+  void commit();
+  bool engine_has(const Retired& retired) const;
+  void take_nodes(const Warming& warming);
+  void retire(const PlannedEdge& edge, bool is_ramping);
+  void roll_back();
+  void set_live(const ChangePlan& plan);
+  void finish(Pending& pending, const Next& next, const ChangePlan& plan);
+  void fail(Pending& pending, support::Error error);
+  void tend_retired();
+  void close_unwanted();
+  bool is_closing(const std::string& id) const;
+  std::string name_step(const Next& next, const std::string& message) const;
+
+  loader::Registry& registry_;
+  std::unique_ptr<Player> player_;
+  std::filesystem::path file_;
+  graph::Value base_, first_base_;
+  graph::Document document_;
+  graph::Catalog types_;
+  uint64_t version_ = 1;
+  std::vector<graph::Value> history_;  // bases before each change, for undo
+
+  std::vector<RunningNode> nodes_;     // that the document wants
+  std::vector<RunningNode> unwanted_;  // to be closed when nothing of them is heard any more
+  std::vector<std::pair<const engine::Node*, std::string>> closing_;
+  std::vector<PlannedEdge> edges_;
+  std::vector<Landing> landings_;
+  std::vector<Retired> retired_;
+
+  std::deque<Pending> queue_;
+  std::optional<Warming> warming_;
+  std::vector<Listener> listeners_;
+};
+
+}  // namespace sluice::session

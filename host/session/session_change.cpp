@@ -1,0 +1,377 @@
+// How a Session brings a change into the running engine: beside, unheard, ramped, closed.
+#include <algorithm>
+#include <utility>
+
+#include "host/session/session.hpp"
+#include "host/support/log.hpp"
+
+namespace sluice::session {
+namespace {
+
+using support::Error;
+using support::ErrorCode;
+
+// How long new edges may take to have something to be heard; then they join when they have.
+constexpr int64_t kLongestWarmUpNs = 500'000'000;
+// How long a "*" route may take to resolve its name and to connect.
+constexpr int64_t kLongestConnectNs = 2'000'000'000;
+
+// The node, and all that lie before it, or behind it.
+std::set<const engine::Node*> reached_from(const engine::Node& node, const engine::Engine& engine,
+                                           bool is_forward) {
+  std::set<const engine::Node*> seen{&node};
+  std::vector<const engine::Node*> left{&node};
+  while (!left.empty()) {
+    const engine::Node* at = left.back();
+    left.pop_back();
+    for (const auto& edge : engine.edges()) {
+      const engine::Node* here = is_forward ? &edge->from.node : &edge->to.node;
+      const engine::Node* there = is_forward ? &edge->to.node : &edge->from.node;
+      if (here == at && seen.insert(there).second) left.push_back(there);
+    }
+  }
+  return seen;
+}
+
+std::set<const engine::Node*> sources_of(const engine::Node& node, const engine::Engine& engine) {
+  auto sources = reached_from(node, engine, false);
+  for (const auto& edge : engine.edges()) sources.erase(&edge->to.node);
+  return sources;
+}
+
+// Both carry something of the same source: their levels add, not their powers.
+bool is_alike(const engine::Edge& a, const engine::Edge& b, const engine::Engine& engine) {
+  const auto of_a = sources_of(a.from.node, engine);
+  const auto of_b = sources_of(b.from.node, engine);
+  return std::any_of(of_a.begin(), of_a.end(),
+                     [&](const engine::Node* node) { return of_b.contains(node); });
+}
+
+const PlannedEdge* find_edge(const std::vector<PlannedEdge>& edges, const std::string& key) {
+  for (const PlannedEdge& edge : edges) {
+    if (edge.edge.key() == key) return &edge;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+// What the change wants back may still be ramping out. If that is all it wants, it is called back
+// from where it is.
+std::optional<Session::Warming> Session::call_back(const Next& next) const {
+  if (retired_.empty()) return std::nullopt;
+  std::vector<RunningNode> nodes = nodes_;
+  for (const RunningNode& node : unwanted_) {
+    const bool is_replaced = std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& wanted) {
+      return wanted.settings.id == node.settings.id;
+    });
+    if (!is_replaced) nodes.push_back(node);
+  }
+  std::vector<PlannedEdge> edges = edges_;
+  std::vector<PlannedEdge> displaced;
+  std::set<std::string> fading;
+  for (const graph::Edge& wanted : next.document.active_edges()) {
+    const std::string key = wanted.key();
+    const PlannedEdge* now = find_edge(edges_, key);
+    if (now && same_but_gain(now->edge.options, wanted.options)) continue;
+    const auto back = std::find_if(retired_.begin(), retired_.end(), [&](const Retired& retired) {
+      return retired.is_ramping && retired.edge.edge.key() == key && engine_has(retired) &&
+             same_but_gain(retired.edge.edge.options, wanted.options) &&
+             player_->engine().is_fading_out(*retired.edge.hops.back());
+    });
+    if (back == retired_.end()) return std::nullopt;
+    if (now) {
+      displaced.push_back(*now);
+      std::erase_if(edges, [&](const PlannedEdge& edge) { return edge.edge.key() == key; });
+    }
+    fading.insert(key);
+    edges.push_back(back->edge);
+  }
+  if (fading.empty()) return std::nullopt;
+  auto plan = plan_change(nodes, edges, next.document, next.types);
+  if (!plan || !plan->built.empty() || !plan->entering.empty()) return std::nullopt;
+  Warming warming;
+  warming.displaced = std::move(displaced);
+  for (const PlannedEdge& edge : edges) {
+    const std::string key = edge.edge.key();
+    if (plan->kept_edges.contains(key) && fading.contains(key)) warming.revived.push_back(edge);
+  }
+  if (warming.revived.empty()) return std::nullopt;
+  // What has left already is no news.
+  std::erase_if(plan->leaving, [&](const std::string& key) { return fading.contains(key); });
+  std::erase_if(plan->closed, [&](const std::string& id) {
+    return std::none_of(nodes_.begin(), nodes_.end(),
+                        [&](const RunningNode& node) { return node.settings.id == id; });
+  });
+  warming.plan = *std::move(plan);
+  for (const PlannedEdge& edge : warming.revived) warming.entering.push_back(edge.hops.back());
+  return warming;
+}
+
+bool Session::engine_has(const Retired& retired) const {
+  return player_->engine().has(retired.edge.hops.back(), retired.serials.back());
+}
+
+// Makes and starts what is new. Nothing of it is heard.
+support::Status Session::build_beside(Warming& warming) {
+  engine::Engine& engine = player_->engine();
+  Running running;
+  running.engine = &engine;
+  for (const PlannedEdge& edge : edges_) {
+    const std::string key = edge.edge.key();
+    if (warming.plan.kept_edges.contains(key) && !find_edge(warming.displaced, key)) {
+      running.edges.push_back(edge);
+    }
+  }
+  running.edges.insert(running.edges.end(), warming.revived.begin(), warming.revived.end());
+  for (const Landing& landing : landings_) {
+    if (warming.plan.kept_nodes.contains(&landing.port->node)) running.landings.push_back(landing);
+  }
+  std::vector<RunningNode> there = nodes_;
+  there.insert(there.end(), unwanted_.begin(), unwanted_.end());
+  for (const RunningNode& node : there) {
+    const engine::Node* made = node.planned.node;
+    const bool is_landing =
+        std::any_of(running.landings.begin(), running.landings.end(),
+                    [&](const Landing& landing) { return landing.converter == made; });
+    const bool is_adapter =
+        std::any_of(running.edges.begin(), running.edges.end(), [&](const PlannedEdge& edge) {
+          return std::find(edge.adapters.begin(), edge.adapters.end(), made) != edge.adapters.end();
+        });
+    if (warming.plan.kept_nodes.contains(made) || is_landing || is_adapter) {
+      running.nodes.push_back(node.planned);
+    }
+  }
+  warming.built = extend(warming.next.document, registry_, player_->engine_options(), running);
+  for (const graph::Diagnostic& diagnostic : warming.built.diagnostics) {
+    if (diagnostic.severity != graph::Severity::kError) continue;
+    engine.withdraw();
+    return Error{ErrorCode::kInvalid, diagnostic.message};
+  }
+  for (const PlannedNode& planned : warming.built.nodes) {
+    const bool is_old =
+        std::any_of(running.nodes.begin(), running.nodes.end(),
+                    [&](const PlannedNode& old) { return old.node == planned.node; });
+    if (!is_old) warming.fresh.push_back(planned.node);
+  }
+  mark_entering(warming);
+  // Beside a reader that paces the writer nobody may hold it up before being heard.
+  std::vector<std::pair<engine::Edge*, engine::WhenFull>> policies;
+  for (const PlannedEdge& planned : warming.built.edges) {
+    for (engine::Edge* hop : planned.hops) {
+      if (!hop->is_new || hop->when_full != engine::WhenFull::kWait) continue;
+      const bool has_pacer =
+          std::any_of(engine.edges().begin(), engine.edges().end(), [&](const auto& other) {
+            return &other->from == &hop->from && !other->is_new &&
+                   other->when_full == engine::WhenFull::kWait;
+          });
+      if (!has_pacer) continue;
+      warming.built.policies.push_back({hop, hop->when_full, hop->fill_after_frames});
+      engine.set_policy_live(*hop, engine::WhenFull::kSkip, hop->fill_after_frames);
+    }
+  }
+  if (auto status = engine.apply(); !status) return status;
+  engine.set_metered(player_->is_metered());
+  const int64_t patience_ns = warming.next.needs_connection ? kLongestConnectNs : kLongestWarmUpNs;
+  warming.deadline_ns = engine.clock().now_ns() + patience_ns;
+  return {};
+}
+
+void Session::mark_entering(Warming& warming) {
+  std::vector<const PlannedEdge*> edges;
+  for (const std::string& key : warming.plan.entering) {
+    if (const PlannedEdge* edge = find_edge(warming.built.edges, key)) edges.push_back(edge);
+  }
+  const std::set<std::string> moving(warming.plan.built.begin(), warming.plan.built.end());
+  for (const PlannedEdge* edge : edges_to_ramp(edges, moving)) {
+    engine::Edge* hop = edge->hops.back();
+    // What comes from a new source into a new end begins at its own beginning.
+    hop->enters_unheard = hop->from.is_pcm();
+    warming.entering.push_back(hop);
+  }
+}
+
+// An error ends the change.
+std::optional<Error> Session::warm_up(bool& is_ready) {
+  Warming& warming = *warming_;
+  engine::Engine& engine = player_->engine();
+  const bool is_late = engine.clock().now_ns() >= warming.deadline_ns;
+  bool is_connected = true;
+  for (const engine::Node* node : warming.fresh) {
+    const engine::NodeState state = node->state();
+    const std::string why = node->sentence();
+    if (state == engine::NodeState::kFailed) {
+      return Error{ErrorCode::kIo, node->id() + ": " + (why.empty() ? "It failed." : why)};
+    }
+    if (!warming.next.needs_connection || node->is_passive()) continue;
+    if (state == engine::NodeState::kLost) return Error{ErrorCode::kIo, node->id() + ": " + why};
+    if (state == engine::NodeState::kStarting || state == engine::NodeState::kWaiting) {
+      is_connected = false;
+      if (is_late) {
+        return Error{ErrorCode::kTimeout, node->id() + ": It was not connected within 2 s."};
+      }
+    }
+  }
+  is_ready =
+      is_late || (is_connected && std::all_of(warming.entering.begin(), warming.entering.end(),
+                                              [&](const engine::Edge* edge) {
+                                                return engine.is_ready_to_turn(*edge);
+                                              }));
+  return std::nullopt;
+}
+
+void Session::set_live(const ChangePlan& plan) {
+  for (const ChangePlan::Parameter& parameter : plan.parameters) {
+    if (auto status = parameter.node->set_parameter(parameter.index, parameter.value); !status) {
+      support::log_warning(parameter.id + ": " + status.error().message);
+    }
+  }
+  for (const ChangePlan::Gain& gain : plan.gains) {
+    player_->engine().set_gain_live(*gain.edge, gain.gain_db);
+  }
+}
+
+// The moment from which the change is heard.
+void Session::commit() {
+  Warming warming = *std::move(warming_);
+  warming_.reset();
+  engine::Engine& engine = player_->engine();
+  engine.set_watched(false);
+
+  std::vector<const PlannedEdge*> leaving;
+  for (const std::string& key : warming.plan.leaving) {
+    if (const PlannedEdge* edge = find_edge(edges_, key)) leaving.push_back(edge);
+  }
+  for (const PlannedEdge& edge : warming.displaced) leaving.push_back(&edge);
+  std::set<std::string> going(warming.plan.closed.begin(), warming.plan.closed.end());
+  going.insert(warming.plan.replaced.begin(), warming.plan.replaced.end());
+  const auto ramped = edges_to_ramp(leaving, going);
+
+  // Input by input, as each has its own sources.
+  std::map<engine::InputPort*, std::pair<std::vector<engine::Edge*>, std::vector<engine::Edge*>>>
+      turns;
+  for (engine::Edge* edge : warming.entering) turns[&edge->to].first.push_back(edge);
+  for (const PlannedEdge* edge : ramped) {
+    turns[&edge->hops.back()->to].second.push_back(edge->hops.back());
+  }
+  set_live(warming.plan);
+  for (const PolicyChange& policy : warming.built.policies) {
+    engine.set_policy_live(*policy.edge, policy.when_full, policy.fill_after_frames);
+  }
+  engine.publish_policies();
+  for (const auto& [input, turn] : turns) {
+    const auto& [in, out] = turn;
+    const bool is_exchange = !in.empty() && !out.empty();
+    const bool is_alike_there =
+        !is_exchange || std::any_of(in.begin(), in.end(), [&](const engine::Edge* a) {
+          return std::any_of(out.begin(), out.end(),
+                             [&](const engine::Edge* b) { return is_alike(*a, *b, engine); });
+        });
+    engine.turn(in, out, is_alike_there ? Ramp::Shape::kEqualGain : Ramp::Shape::kEqualPower);
+  }
+  for (const PlannedEdge* edge : leaving) {
+    retire(*edge, std::find(ramped.begin(), ramped.end(), edge) != ramped.end());
+  }
+
+  for (const PlannedEdge& edge : warming.revived) {
+    std::erase_if(retired_, [&](const Retired& retired) {
+      return retired.edge.hops.back() == edge.hops.back();
+    });
+  }
+  take_nodes(warming);
+  edges_ = warming.built.edges;
+  landings_ = warming.built.landings;
+  for (const std::string& note : warming.built.notes) support::log_debug(note);
+  finish(warming.pending, warming.next, warming.plan);
+}
+
+// What the plan has is wanted from now on; what else there was is not.
+void Session::take_nodes(const Warming& warming) {
+  std::vector<RunningNode> before = std::move(nodes_);
+  before.insert(before.end(), unwanted_.begin(), unwanted_.end());
+  nodes_.clear();
+  for (const PlannedNode& planned : warming.built.nodes) {
+    const auto old = std::find_if(before.begin(), before.end(), [&](const RunningNode& node) {
+      return node.planned.node == planned.node;
+    });
+    RunningNode node{planned, {}};
+    if (old != before.end()) {
+      node.settings = std::move(old->settings);
+      before.erase(old);
+    } else {
+      node.settings.id = planned.node->id();
+      const auto* settings = warming.next.document.find_node(planned.node->id());
+      if (settings && !planned.is_inserted) node.settings = *settings;
+    }
+    nodes_.push_back(std::move(node));
+  }
+  unwanted_ = std::move(before);
+}
+
+void Session::retire(const PlannedEdge& edge, bool is_ramping) {
+  Retired retired{edge, {}, is_ramping};
+  for (const engine::Edge* hop : edge.hops) retired.serials.push_back(hop->serial);
+  retired_.push_back(std::move(retired));
+}
+
+// Takes out what the change has made; nobody has heard it.
+void Session::roll_back() {
+  Warming warming = *std::move(warming_);
+  warming_.reset();
+  player_->engine().set_watched(false);
+  player_->engine().turn({}, warming.entering, Ramp::Shape::kEqualGain);
+  for (const std::string& key : warming.plan.entering) {
+    const PlannedEdge* edge = find_edge(warming.built.edges, key);
+    if (!edge) continue;
+    const bool is_ramping = std::find(warming.entering.begin(), warming.entering.end(),
+                                      edge->hops.back()) != warming.entering.end();
+    retire(*edge, is_ramping);
+  }
+  for (const PlannedNode& planned : warming.built.nodes) {
+    if (std::find(warming.fresh.begin(), warming.fresh.end(), planned.node) ==
+        warming.fresh.end()) {
+      continue;
+    }
+    RunningNode node{planned, {}};
+    node.settings.id = planned.node->id();
+    unwanted_.push_back(std::move(node));
+  }
+}
+
+// Follows up what has left: edges that have ramped out, then the nodes that only they kept.
+void Session::tend_retired() {
+  engine::Engine& engine = player_->engine();
+  std::erase_if(retired_, [&](Retired& retired) {
+    for (size_t i = 0; i < retired.serials.size(); ++i) {
+      if (engine.has(retired.edge.hops[i], retired.serials[i])) return false;
+    }
+    return true;
+  });
+  close_unwanted();
+  std::erase_if(closing_, [&](const auto& closing) {
+    return std::find(engine.nodes().begin(), engine.nodes().end(), closing.first) ==
+           engine.nodes().end();
+  });
+}
+
+// Closes the unwanted nodes that nothing passes any more which still fades out.
+void Session::close_unwanted() {
+  if (unwanted_.empty()) return;
+  engine::Engine& engine = player_->engine();
+  std::set<const engine::Node*> held;
+  for (const Retired& retired : retired_) {
+    if (!retired.is_ramping || !engine_has(retired)) continue;
+    const engine::Edge* hop = retired.edge.hops.back();
+    held.merge(reached_from(hop->from.node, engine, false));
+    held.merge(reached_from(hop->to.node, engine, true));
+  }
+  std::erase_if(unwanted_, [&](const RunningNode& unwanted) {
+    engine::Node* node = unwanted.planned.node;
+    // A device whose lane runs other nodes stays until these are gone.
+    if (held.contains(node) || !engine.remove_live(*node)) return false;
+    closing_.emplace_back(node, unwanted.settings.id);
+    return true;
+  });
+}
+
+}  // namespace sluice::session

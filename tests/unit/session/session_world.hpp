@@ -1,0 +1,120 @@
+// A graph that plays in virtual time, with real plugins, and changes.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "host/graph/json_text.hpp"
+#include "host/session/plugin_catalog.hpp"
+#include "host/session/session.hpp"
+#include "tests/support/sound_files.hpp"
+
+namespace sluice::session {
+
+inline constexpr int64_t kMsNs = 1'000'000;
+
+inline graph::Value json(const std::string& text) {
+  auto value = graph::parse_json_value(text);
+  EXPECT_TRUE(value) << text;
+  return value.value_or(graph::Value());
+}
+
+inline ChangeRequest operations(const std::vector<std::string>& texts) {
+  ChangeRequest request;
+  for (const std::string& text : texts) request.operations.push_back(json(text));
+  return request;
+}
+
+inline ChangeRequest route(const std::string& name) {
+  return operations({R"({"op": "route", "route": ")" + name + "\"}"});
+}
+
+struct SessionWorld {
+  explicit SessionWorld(const std::string& text, engine::Network* network = nullptr)
+      : registry(registry_options()) {
+    const graph::Catalog types = full_catalog(registry);
+    graph::LoadOptions load;
+    load.applies_routes = false;
+    load.folder = folder.path();
+    const auto loaded = graph::load_text(text, "test.json", types, load);
+    for (const auto& diagnostic : loaded.diagnostics) ADD_FAILURE() << graph::to_text(diagnostic);
+    if (!loaded.document) return;
+    PlayerOptions options;
+    options.time = engine::TimeMode::kVirtual;
+    options.block_frames = 480;
+    options.network = network;
+    std::vector<graph::Diagnostic> diagnostics;
+    session = Session::make(graph::to_normal_json(*loaded.document, graph::Secrets::kReveal),
+                            folder / "test.json", registry, options, diagnostics);
+    for (const auto& diagnostic : diagnostics) ADD_FAILURE() << graph::to_text(diagnostic);
+    if (!session) return;
+    const auto started = session->player().start();
+    EXPECT_TRUE(started) << started.error().message;
+  }
+
+  static loader::RegistryOptions registry_options() {
+    loader::RegistryOptions options;
+    options.plugin_dirs = {SLUICE_TEST_PLUGIN_DIR};
+    return options;
+  }
+
+  engine::Engine& engine() { return session->player().engine(); }
+  engine::Node& node(const std::string& id) {
+    engine::Node* newest = nullptr;
+    for (engine::Node* node : engine().nodes()) {
+      if (node->id() == id) newest = node;
+    }
+    EXPECT_NE(newest, nullptr) << id;
+    return *newest;
+  }
+  bool has_node(const std::string& id) { return engine().find(id) != nullptr; }
+
+  void run_for(int64_t ns) {
+    const auto outcome = engine().run(engine().clock().now_ns() + ns, [this] {
+      session->tend();
+      return true;
+    });
+    EXPECT_EQ(outcome, engine::Engine::Outcome::kRunning);
+    session->tend();
+  }
+  // Asks for a change and lets the graph run until it was carried out or refused.
+  ChangeResult change(ChangeRequest request) {
+    ChangeResult result;
+    bool is_done = false;
+    session->change(std::move(request), [&](const ChangeResult& said) {
+      result = said;
+      is_done = true;
+    });
+    for (int i = 0; i < 5000 && !is_done; ++i) run_for(kMsNs);
+    EXPECT_TRUE(is_done);
+    return result;
+  }
+  void settle() {
+    for (int i = 0; i < 5000 && !session->is_settled(); ++i) run_for(kMsNs);
+    EXPECT_TRUE(session->is_settled());
+  }
+  // Every frame that was written for an edge is read, lost and counted, or still there.
+  void expect_accounted() {
+    for (const auto& edge : engine().edges()) {
+      if (!edge->from.is_pcm() || edge->is_new || !edge->is_wired) continue;
+      const uint64_t seen = edge->read_frames + edge->lost_frames + edge->attach_position;
+      const std::string name = edge->from.node.id() + " -> " + edge->to.node.id();
+      if (edge->is_closed) {
+        EXPECT_EQ(seen + edge->unread_frames, edge->close_position) << name;
+      } else {
+        EXPECT_EQ(seen + edge->fill(), edge->from.written()) << name;
+      }
+    }
+  }
+
+  tests::TemporaryFolder folder;
+  loader::Registry registry;
+  std::unique_ptr<Session> session;
+};
+
+}  // namespace sluice::session
