@@ -23,13 +23,27 @@ struct Command {
 // In the order of the overview.
 std::span<const Command> commands();
 
+int run_add(const Arguments& arguments);
+int run_call(const Arguments& arguments);
 int run_check(const Arguments& arguments);
+int run_connect(const Arguments& arguments);
+int run_diff(const Arguments& arguments);
+int run_disconnect(const Arguments& arguments);
 int run_draw(const Arguments& arguments);
+int run_events(const Arguments& arguments);
 int run_fmt(const Arguments& arguments);
 int run_new_graph(const Arguments& arguments);
 int run_plugins(const Arguments& arguments);
+int run_reload(const Arguments& arguments);
+int run_remove(const Arguments& arguments);
 int run_render(const Arguments& arguments);
+int run_route(const Arguments& arguments);
 int run_run(const Arguments& arguments);
+int run_save(const Arguments& arguments);
 int run_schema(const Arguments& arguments);
+int run_set(const Arguments& arguments);
+int run_status(const Arguments& arguments);
+int run_undo(const Arguments& arguments);
+int run_why(const Arguments& arguments);
 
 }  // namespace sluice::cli

@@ -95,6 +95,29 @@ std::string beginning_of(const std::string& path) {
 
 }  // namespace
 
+namespace {
+
+graph::LoadResult load(const GraphOptions& options, const graph::LoadOptions& load_options,
+                       loader::Registry& registry) {
+  const bool is_expression = !options.expressions.empty();
+  std::string expression;
+  for (const std::string& part : options.expressions) {
+    if (!expression.empty()) expression += '\n';
+    expression += part;
+  }
+  const auto load_with = [&](const graph::Catalog& catalog) {
+    return is_expression ? graph::load_expression(expression, catalog, load_options)
+                         : graph::load_file(options.file, catalog, load_options);
+  };
+  const std::string text = is_expression ? expression : beginning_of(options.file);
+  graph::LoadResult loaded = load_with(session::catalog_for(text, registry));
+  // With every type known, names that are merely unusual are found and the others explained.
+  if (!loaded.document) loaded = load_with(session::full_catalog(registry));
+  return loaded;
+}
+
+}  // namespace
+
 std::optional<graph::Document> load_graph(const GraphOptions& options, loader::Registry& registry) {
   if (options.is_quiet) support::set_log_level(support::LogLevel::kWarning);
   if (options.is_verbose) support::set_log_level(support::LogLevel::kDebug);
@@ -103,21 +126,21 @@ std::optional<graph::Document> load_graph(const GraphOptions& options, loader::R
     std::fputs("sluice: name one graph: a file, or -e and a graph in one line.\n", stderr);
     return std::nullopt;
   }
-  std::string expression;
-  for (const std::string& part : options.expressions) {
-    if (!expression.empty()) expression += '\n';
-    expression += part;
-  }
-  const auto load = [&](const graph::Catalog& catalog) {
-    return is_expression ? graph::load_expression(expression, catalog, options.load)
-                         : graph::load_file(options.file, catalog, options.load);
-  };
-  const std::string text = is_expression ? expression : beginning_of(options.file);
-  graph::LoadResult loaded = load(session::catalog_for(text, registry));
-  // With every type known, names that are merely unusual are found and the others explained.
-  if (!loaded.document) loaded = load(session::full_catalog(registry));
+  graph::LoadResult loaded = load(options, options.load, registry);
   print(loaded.diagnostics);
   return std::move(loaded.document);
+}
+
+support::Result<graph::Value> load_base(const GraphOptions& options, loader::Registry& registry) {
+  graph::LoadOptions load_options = options.load;
+  load_options.applies_routes = false;
+  const graph::LoadResult loaded = load(options, load_options, registry);
+  if (loaded.document) return graph::to_normal_json(*loaded.document, graph::Secrets::kReveal);
+  for (const graph::Diagnostic& diagnostic : loaded.diagnostics) {
+    if (diagnostic.severity != graph::Severity::kError) continue;
+    return support::Error{support::ErrorCode::kInvalid, graph::to_text(diagnostic)};
+  }
+  return support::Error{support::ErrorCode::kInvalid, "The graph cannot be loaded."};
 }
 
 }  // namespace sluice::cli

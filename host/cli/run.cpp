@@ -1,5 +1,6 @@
 // sluice run: plays a graph.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/program_options/value_semantic.hpp>
 #include <cstdio>
@@ -11,7 +12,8 @@
 #include "host/cli/live_line.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/summary.hpp"
-#include "host/session/player.hpp"
+#include "host/control/control.hpp"
+#include "host/session/session.hpp"
 #include "host/session/statistics.hpp"
 #include "host/support/log.hpp"
 
@@ -36,6 +38,33 @@ class StatisticsFile {
  private:
   std::ofstream file_;
 };
+
+// What makes the graph reachable for `sluice set` and the others. Without a place for its socket
+// the graph plays all the same; `is_refused` if another of its name does.
+std::unique_ptr<control::Control> start_control(session::Session& session,
+                                                const GraphOptions& graph_options,
+                                                loader::Registry& registry, bool& is_refused) {
+  control::ControlOptions options;
+  options.name = session.document().name;
+  if (!graph_options.file.empty()) {
+    options.reload = [&graph_options, &registry] { return load_base(graph_options, registry); };
+  }
+  auto control = control::Control::start(session, options);
+  if (!control && control.error().code == support::ErrorCode::kState &&
+      graph_options.file.empty()) {
+    // Graphs without a file have no name of their own.
+    options.name += "-" + std::to_string(::getpid());
+    control = control::Control::start(session, options);
+  }
+  if (control) return std::move(*control);
+  is_refused = control.error().code == support::ErrorCode::kState;
+  if (is_refused) {
+    std::fprintf(stderr, "sluice: %s\n", control.error().message.c_str());
+  } else {
+    support::log_warning("The graph cannot be changed while it plays. " + control.error().message);
+  }
+  return nullptr;
+}
 
 }  // namespace
 
@@ -77,13 +106,23 @@ int run_run(const Arguments& arguments) {
   watch_signals();
   const bool is_shown = !graph_options.is_quiet;
   player_options.is_metered = is_shown || statistics.has_value();
+  auto base = load_base(graph_options, *registry);
+  if (!base) {
+    std::fprintf(stderr, "%s\n", base.error().message.c_str());
+    return kFailure;
+  }
   std::vector<graph::Diagnostic> diagnostics;
-  const auto player = session::Player::make(*document, *registry, player_options, diagnostics);
+  const auto session =
+      session::Session::make(*document, *std::move(base), *registry, player_options, diagnostics);
   print(diagnostics);
-  if (!player) return kFailure;
+  if (!session) return kFailure;
+  session::Player* const player = &session->player();
   for (const std::string& note : player->plan().notes) support::log_info(note);
   if (!player->engine().memory_note().empty()) support::log_info(player->engine().memory_note());
 
+  bool is_refused = false;
+  const auto control = start_control(*session, graph_options, *registry, is_refused);
+  if (is_refused) return kFailure;
   std::optional<LiveLine> live;
   if (is_shown) live.emplace();
   if (auto status = player->start(); !status) {
@@ -94,8 +133,11 @@ int run_run(const Arguments& arguments) {
   int ticks = 0;
   bool has_statistics = true;
   const auto tick = [&] {
-    if (!live && !statistics) return;
+    if (!live && !statistics && !control) return;
+    const bool has_levels = player_options.is_metered || (control && control->wants_levels());
+    player->engine().set_metered(has_levels);
     const engine::Snapshot snapshot = player->engine().snapshot();
+    if (control) control->tick(snapshot);
     if (live) live->show(snapshot, player->start_ns());
     if (statistics && ++ticks % kTicksASecond == 0 && has_statistics) {
       has_statistics = statistics->write(snapshot, player->start_ns());
@@ -107,6 +149,8 @@ int run_run(const Arguments& arguments) {
   };
   const int64_t end_ns = player->start_ns() + static_cast<int64_t>(seconds * 1e9);
   const auto go_on = [&] {
+    if (control) control->serve();
+    session->tend();
     return !is_interrupted() && (seconds <= 0.0 || player->engine().clock().now_ns() < end_ns);
   };
   const auto outcome = player->play(kTickNs, tick, go_on);

@@ -50,25 +50,22 @@ Session::~Session() {
 
 graph::LoadResult Session::load_document(const Value& base, graph::Catalog& types) const {
   const std::string text = graph::to_json(base);
-  graph::LoadResult loaded = graph::load_text(text, file_, types);
+  graph::LoadResult loaded = graph::load_text(text, document_.file, types);
   if (loaded.document) return loaded;
   types = catalog_for(text, registry_);
-  loaded = graph::load_text(text, file_, types);
+  loaded = graph::load_text(text, document_.file, types);
   if (loaded.document) return loaded;
   types = full_catalog(registry_);
-  return graph::load_text(text, file_, types);
+  return graph::load_text(text, document_.file, types);
 }
 
-std::unique_ptr<Session> Session::make(Value base, std::filesystem::path file,
+std::unique_ptr<Session> Session::make(graph::Document document, Value base,
                                        loader::Registry& registry, const PlayerOptions& options,
                                        std::vector<graph::Diagnostic>& diagnostics) {
   std::unique_ptr<Session> session(new Session(registry));
-  session->file_ = std::move(file);
+  session->types_ = catalog_for(graph::to_json(base), registry);
   session->first_base_ = session->base_ = std::move(base);
-  auto loaded = session->load_document(session->base_, session->types_);
-  diagnostics = std::move(loaded.diagnostics);
-  if (!loaded.document) return nullptr;
-  session->document_ = *std::move(loaded.document);
+  session->first_document_ = session->document_ = std::move(document);
   session->player_ = Player::make(session->document_, registry, options, diagnostics);
   if (!session->player_) return nullptr;
   const BuildResult& plan = session->player_->plan();
@@ -83,6 +80,11 @@ std::unique_ptr<Session> Session::make(Value base, std::filesystem::path file,
   session->edges_ = plan.edges;
   session->landings_ = plan.landings;
   return session;
+}
+
+void Session::note_saved() {
+  first_base_ = base_;
+  first_document_ = document_;
 }
 
 void Session::change(ChangeRequest request, Done done) {
@@ -127,7 +129,7 @@ support::Result<Value> Session::changed_base(const ChangeRequest& request) {
     graph::LoadOptions options;
     options.applies_routes = false;
     const graph::Catalog types = full_catalog(registry_);
-    const auto loaded = graph::load_text(text, file_, types, options);
+    const auto loaded = graph::load_text(text, document_.file, types, options);
     if (!loaded.document) return Error{ErrorCode::kInvalid, sentence_of(loaded.diagnostics)};
     Value base = graph::to_normal_json(*loaded.document, graph::Secrets::kReveal);
     if (!request.keeps_routes) return base;

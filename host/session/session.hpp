@@ -50,17 +50,19 @@ class Session {
   // Told of every change that was carried out, after its own Done.
   using Listener = std::function<void(const ChangeRequest&, const ChangeResult&)>;
 
-  // `base`: the document's normal form with secrets in clear, loaded without applies_routes.
-  // `file` is shown in messages. None: `diagnostics` says why. `registry` outlives the session.
-  static std::unique_ptr<Session> make(graph::Value base, std::filesystem::path file,
+  // `base`: the normal form of `document` with secrets in clear, loaded without applies_routes.
+  // None: `diagnostics` says why. `registry` outlives the session.
+  static std::unique_ptr<Session> make(graph::Document document, graph::Value base,
                                        loader::Registry& registry, const PlayerOptions& options,
                                        std::vector<graph::Diagnostic>& diagnostics);
   ~Session();
 
   Player& player() { return *player_; }
   const graph::Document& document() const { return document_; }
-  // The document as it was when the session began.
+  // As they were when the session began, or at the last note_saved.
+  const graph::Document& first_document() const { return first_document_; }
   const graph::Value& first_base() const { return first_base_; }
+  void note_saved();
   const graph::Value& base() const { return base_; }
   uint64_t version() const { return version_; }
   // Types that the document names, and others as they were needed.
@@ -133,9 +135,8 @@ class Session {
 
   loader::Registry& registry_;
   std::unique_ptr<Player> player_;
-  std::filesystem::path file_;
   graph::Value base_, first_base_;
-  graph::Document document_;
+  graph::Document document_, first_document_;
   graph::Catalog types_;
   uint64_t version_ = 1;
   std::vector<graph::Value> history_;  // bases before each change, for undo

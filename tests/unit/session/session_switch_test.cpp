@@ -28,11 +28,15 @@ std::vector<double> envelope(const std::vector<Call>& calls,
   uint64_t since = 0;
   size_t next = 0;
   for (size_t i = 0; i < frames; ++i) {
-    for (; next < calls.size() && calls[next].frame <= i; ++next) {
-      if (target.at(calls[next].route) == to) continue;
-      from = level;
-      to = target.at(calls[next].route);
-      since = i;
+    // Of several calls between the same two frames the last one counts.
+    while (next + 1 < calls.size() && calls[next + 1].frame <= i) ++next;
+    if (next < calls.size() && calls[next].frame <= i) {
+      const double wanted = target.at(calls[next++].route);
+      if (wanted != to) {
+        from = level;
+        to = wanted;
+        since = i;
+      }
     }
     const double k = std::min(static_cast<double>(i - since + 1), kRampFrames);
     level = from + (to - from) * 0.5 * (1 - std::cos(std::numbers::pi * k / kRampFrames));

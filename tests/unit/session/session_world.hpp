@@ -49,8 +49,10 @@ struct SessionWorld {
     options.block_frames = 480;
     options.network = network;
     std::vector<graph::Diagnostic> diagnostics;
-    session = Session::make(graph::to_normal_json(*loaded.document, graph::Secrets::kReveal),
-                            folder / "test.json", registry, options, diagnostics);
+    const graph::Value base = graph::to_normal_json(*loaded.document, graph::Secrets::kReveal);
+    load.applies_routes = true;
+    const auto document = graph::load_text(text, "test.json", types, load).document;
+    session = Session::make(*document, base, registry, options, diagnostics);
     for (const auto& diagnostic : diagnostics) ADD_FAILURE() << graph::to_text(diagnostic);
     if (!session) return;
     const auto started = session->player().start();

@@ -1,0 +1,90 @@
+// sluice status and why: how a running graph is.
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "host/cli/remote.hpp"
+
+namespace sluice::cli {
+namespace {
+
+using graph::Value;
+
+const Value kNone;
+
+const Value& at(const Value& object, std::string_view key) {
+  const Value* value = object.find(key);
+  return value ? *value : kNone;
+}
+std::string text(const Value& value) { return value.is_text() ? value.text() : ""; }
+int64_t whole(const Value& value) { return value.is_integer() ? value.integer() : 0; }
+double number(const Value& value) { return value.is_number() ? value.number() : 0.0; }
+
+void show_status(const Value& status) {
+  fmt::print("{} (process {}), playing for {:.0f} s, version {}\n", text(at(status, "graph")),
+             whole(at(status, "pid")), number(at(status, "time_s")), whole(at(status, "version")));
+  for (const graph::Member& one : at(status, "routes").members()) {
+    fmt::print("  {} goes to {}\n", one.key, text(at(one.value, "taken")));
+  }
+  fmt::print("\n");
+  for (const graph::Member& node : at(status, "nodes").members()) {
+    const std::string sentence = text(at(node.value, "sentence"));
+    fmt::print("  {:<16} {:<20} {}{}\n", node.key, text(at(node.value, "type")),
+               text(at(node.value, "state")), sentence.empty() ? "" : ": " + sentence);
+  }
+  fmt::print("\n");
+  for (const graph::Member& edge : at(status, "edges").members()) {
+    fmt::print("  {:<36} {:>8.1f} ms  {:>12} read {:>8} lost {:>8} filled\n", edge.key,
+               number(at(edge.value, "fill_ms")), whole(at(edge.value, "read_frames")),
+               whole(at(edge.value, "lost_frames")), whole(at(edge.value, "filled_frames")));
+  }
+}
+
+void show_glitches(const Value& answer) {
+  const Value& glitches = at(answer, "glitches");
+  if (!glitches.is_array() || glitches.elements().empty()) {
+    std::puts("Nothing was lost there.");
+    return;
+  }
+  for (const Value& glitch : glitches.elements()) {
+    const std::string reason = text(at(glitch, "reason"));
+    fmt::print("{:>10.1f} s  {}: {} frames lost, {} filled in{}\n", number(at(glitch, "time_s")),
+               text(at(glitch, "edge")), whole(at(glitch, "lost_frames")),
+               whole(at(glitch, "filled_frames")), reason.empty() ? "" : " (" + reason + ")");
+    std::string fills;
+    for (const Value& fill : at(glitch, "fills").elements()) {
+      fills += fmt::format(" {}", whole(at(fill, "fill_frames")));
+    }
+    fmt::print("              of {} frames there were:{}\n", whole(at(glitch, "capacity_frames")),
+               fills);
+  }
+}
+
+}  // namespace
+
+int run_status(const Arguments& arguments) {
+  int exit_code = kSuccess;
+  const auto options = parse_remote(
+      arguments,
+      {"status [options]", "Shows how a running graph is: routes, nodes, edges, what was lost.", 0,
+       0, false},
+      exit_code);
+  return options ? call_and_show(*options, "status", Value::object(), show_status) : exit_code;
+}
+
+int run_why(const Arguments& arguments) {
+  int exit_code = kSuccess;
+  const auto options = parse_remote(
+      arguments,
+      {"why [options] [EDGE|NODE]",
+       "Tells the last glitches there: what was lost, when, why, and how full the edge was around "
+       "it.",
+       0, 1, false},
+      exit_code);
+  if (!options) return exit_code;
+  Value params = Value::object();
+  if (!options->words.empty()) params.set("of", options->words[0]);
+  return call_and_show(*options, "why", params, show_glitches);
+}
+
+}  // namespace sluice::cli

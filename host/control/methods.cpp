@@ -1,0 +1,201 @@
+// The methods of the control API.
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "host/control/control.hpp"
+#include "host/control/metrics.hpp"
+#include "host/graph/diff.hpp"
+#include "host/graph/json_text.hpp"
+#include "host/session/statistics.hpp"
+
+namespace sluice::control {
+namespace {
+
+using graph::Value;
+using session::ChangeRequest;
+using session::ChangeResult;
+using support::ErrorCode;
+
+std::string text_of(const Value& params, std::string_view key) {
+  const Value* value = params.find(key);
+  return value && value->is_text() ? value->text() : std::string();
+}
+
+bool flag_of(const Value& params, std::string_view key) {
+  const Value* value = params.find(key);
+  return value && value->is_bool() && value->boolean();
+}
+
+// An operation of session/edits.hpp made of a method's parameters.
+Value operation(const char* op, const Value& params) {
+  Value all = Value::object();
+  all.set("op", op);
+  for (const graph::Member& member : params.members()) {
+    if (member.key != "op") all.set(member.key, member.value);
+  }
+  return all;
+}
+
+Value list_of(const std::vector<std::string>& texts) {
+  Value all = Value::array();
+  for (const std::string& text : texts) all.push_back(text);
+  return all;
+}
+
+}  // namespace
+
+void Control::change(ChangeRequest request, const Value& params, const Caller& caller,
+                     const Reply& reply) {
+  request.is_dry_run = flag_of(params, "dry_run");
+  if (const Value* version = params.find("if_version"); version && version->is_integer()) {
+    request.if_version = static_cast<uint64_t>(version->integer());
+  }
+  request.origin = "connection " + std::to_string(caller.connection);
+  session_.change(std::move(request), [reply](const ChangeResult& result) {
+    if (!result.status.ok()) return reply(to_rpc(result.status.error()));
+    Value answer = Value::object();
+    answer.set("version", static_cast<int64_t>(result.version));
+    answer.set("steps", list_of(result.steps));
+    answer.set("plan", result.plan);
+    reply(std::move(answer));
+  });
+}
+
+void Control::add_changes() {
+  for (const char* op : {"connect", "disconnect", "add", "remove"}) {
+    rpc_.add(op, [this, op](const Value& params, const Caller& caller, const Reply& reply) {
+      ChangeRequest request;
+      request.operations.push_back(operation(op, params));
+      change(std::move(request), params, caller, reply);
+    });
+  }
+  rpc_.add("set", [this](const Value& params, const Caller& caller, const Reply& reply) {
+    ChangeRequest request;
+    if (const Value* values = params.find("values"); values && values->is_object()) {
+      for (const graph::Member& member : values->members()) {
+        Value one = Value::object();
+        one.set("op", "set");
+        one.set("target", member.key);
+        one.set("value", member.value);
+        request.operations.push_back(std::move(one));
+      }
+    } else {
+      request.operations.push_back(operation("set", params));
+    }
+    change(std::move(request), params, caller, reply);
+  });
+  rpc_.add("route", [this](const Value& params, const Caller& caller, const Reply& reply) {
+    if (!params.find("route")) {
+      Value answer = Value::object();
+      answer.set("routes", routes());
+      return reply(std::move(answer));
+    }
+    ChangeRequest request;
+    request.operations.push_back(operation("route", params));
+    change(std::move(request), params, caller, reply);
+  });
+  rpc_.add("undo", [this](const Value& params, const Caller& caller, const Reply& reply) {
+    ChangeRequest request;
+    request.is_undo = true;
+    change(std::move(request), params, caller, reply);
+  });
+  rpc_.add("change", [this](const Value& params, const Caller& caller, const Reply& reply) {
+    ChangeRequest request;
+    const Value* operations = params.find("operations");
+    const Value* patch = params.find("patch");
+    const Value* document = params.find("document");
+    const int given = (operations ? 1 : 0) + (patch ? 1 : 0) + (document ? 1 : 0);
+    if (given != 1 || (operations && !operations->is_array())) {
+      return reply(RpcError{kInvalidParams,
+                            "A change is made of one of \"operations\" (a list), "
+                            "\"patch\" (RFC 6902) and \"document\" (a graph)."});
+    }
+    if (operations) request.operations = operations->elements();
+    if (patch) request.patch = *patch;
+    if (document) request.document = *document;
+    change(std::move(request), params, caller, reply);
+  });
+  rpc_.add("reload", [this](const Value& params, const Caller& caller, const Reply& reply) {
+    if (!options_.reload) {
+      return reply(RpcError{kFirstOwnCode - static_cast<int>(ErrorCode::kState),
+                            "The graph came from the command line: there is no file to reload."});
+    }
+    auto base = options_.reload();
+    if (!base) return reply(to_rpc(base.error()));
+    ChangeRequest request;
+    request.document = *std::move(base);
+    request.keeps_routes = true;
+    change(std::move(request), params, caller, reply);
+  });
+}
+
+void Control::add_methods() {
+  rpc_.add("methods", [this](const Value&, const Caller&, const Reply& reply) {
+    Value answer = Value::object();
+    answer.set("methods", list_of(rpc_.names()));
+    reply(std::move(answer));
+  });
+  rpc_.add("status", [this](const Value&, const Caller&, const Reply& reply) { reply(status()); });
+  rpc_.add("document", [this](const Value&, const Caller&, const Reply& reply) {
+    Value answer = Value::object();
+    answer.set("version", static_cast<int64_t>(session_.version()));
+    answer.set("document", graph::to_normal_json(session_.document()));
+    reply(std::move(answer));
+  });
+  rpc_.add("diff", [this](const Value&, const Caller&, const Reply& reply) {
+    using Json = nlohmann::ordered_json;
+    const auto& first = session_.first_document();
+    const auto& now = session_.document();
+    std::vector<std::string> steps;
+    for (const auto& each : graph::diff(first, now, session_.types()).operations) {
+      steps.push_back(graph::to_text(each, session_.types(), now));
+    }
+    const auto to_nlohmann = [](const graph::Document& document) {
+      return Json::parse(graph::to_json(graph::to_normal_json(document)), nullptr, false);
+    };
+    const Json patch = Json::diff(to_nlohmann(first), to_nlohmann(now));
+    Value answer = Value::object();
+    answer.set("steps", list_of(steps));
+    answer.set("patch", graph::parse_json_value(patch.dump()).value_or(Value::array()));
+    reply(std::move(answer));
+  });
+  rpc_.add("save", [this](const Value&, const Caller&, const Reply& reply) {
+    if (!options_.save) {
+      return reply(RpcError{kFirstOwnCode - static_cast<int>(ErrorCode::kState),
+                            "The graph came from the command line: there is no file to save to."});
+    }
+    auto saved = options_.save();
+    if (!saved) return reply(to_rpc(saved.error()));
+    Value answer = Value::object();
+    answer.set("file", *saved);
+    reply(std::move(answer));
+  });
+  rpc_.add("why", [this](const Value& params, const Caller&, const Reply& reply) {
+    const std::string of = text_of(params, "of");
+    Value answer = Value::object();
+    answer.set("glitches", glitches_.about(of));
+    reply(std::move(answer));
+  });
+  rpc_.add("metrics", [this](const Value&, const Caller&, const Reply& reply) {
+    Value answer = Value::object();
+    answer.set("text", metrics_text(session_.player().engine().snapshot(),
+                                    session_.player().start_ns(), session_.document().name));
+    reply(std::move(answer));
+  });
+  rpc_.add("subscribe", [this](const Value& params, const Caller& caller, const Reply& reply) {
+    reply(subscribe(params, caller));
+  });
+  rpc_.add("unsubscribe", [this](const Value& params, const Caller& caller, const Reply& reply) {
+    const Value* id = params.find("subscription");
+    const auto found = id && id->is_integer()
+                           ? subscriptions_.find(static_cast<uint64_t>(id->integer()))
+                           : subscriptions_.end();
+    if (found == subscriptions_.end() || found->second.connection != caller.connection) {
+      return reply(RpcError{kInvalidParams, "There is no such subscription of this connection."});
+    }
+    subscriptions_.erase(found);
+    reply(Value::object());
+  });
+}
+
+}  // namespace sluice::control
