@@ -55,11 +55,13 @@ Running::Running(const fs::path& folder, const fs::path& home, const Words& word
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   std::vector<std::string> variables{"LC_ALL=C", "HOME=" + home.string(),
-                                     "XDG_CACHE_HOME=" + (home / "cache").string()};
+                                     "XDG_CACHE_HOME=" + (home / "cache").string(),
+                                     "XDG_RUNTIME_DIR=" + home.string()};
   for (char** variable = environ; *variable; ++variable) {
     const std::string_view text = *variable;
     if (text.starts_with("LC_") || text.starts_with("HOME=") ||
-        text.starts_with("XDG_CACHE_HOME=") || text.starts_with("SLUICE_")) {
+        text.starts_with("XDG_CACHE_HOME=") || text.starts_with("XDG_RUNTIME_DIR=") ||
+        text.starts_with("SLUICE_")) {
       continue;
     }
     variables.emplace_back(text);
