@@ -40,6 +40,7 @@ int run_render(const Arguments& arguments);
 int run_route(const Arguments& arguments);
 int run_run(const Arguments& arguments);
 int run_save(const Arguments& arguments);
+int run_scc(const Arguments& arguments);
 int run_schema(const Arguments& arguments);
 int run_set(const Arguments& arguments);
 int run_status(const Arguments& arguments);

@@ -5,6 +5,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"run", "play a graph", run_run},
+    {"scc", "say where sound goes, or send it elsewhere", run_scc},
     {"status", "show how a running graph is", run_status},
     {"set", "change parameters of a running graph", run_set},
     {"route", "show or take a route of a running graph", run_route},

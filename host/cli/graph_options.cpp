@@ -131,16 +131,31 @@ std::optional<graph::Document> load_graph(const GraphOptions& options, loader::R
   return std::move(loaded.document);
 }
 
-support::Result<graph::Value> load_base(const GraphOptions& options, loader::Registry& registry) {
-  graph::LoadOptions load_options = options.load;
-  load_options.applies_routes = false;
-  const graph::LoadResult loaded = load(options, load_options, registry);
+namespace {
+
+support::Result<graph::Value> base_of(const graph::LoadResult& loaded) {
   if (loaded.document) return graph::to_normal_json(*loaded.document, graph::Secrets::kReveal);
   for (const graph::Diagnostic& diagnostic : loaded.diagnostics) {
     if (diagnostic.severity != graph::Severity::kError) continue;
     return support::Error{support::ErrorCode::kInvalid, graph::to_text(diagnostic)};
   }
   return support::Error{support::ErrorCode::kInvalid, "The graph cannot be loaded."};
+}
+
+}  // namespace
+
+support::Result<graph::Value> load_base(const GraphOptions& options, loader::Registry& registry) {
+  graph::LoadOptions load_options = options.load;
+  load_options.applies_routes = false;
+  return base_of(load(options, load_options, registry));
+}
+
+support::Result<graph::Value> load_base_from(const std::string& text, const GraphOptions& options,
+                                             loader::Registry& registry) {
+  graph::LoadOptions load_options = options.load;
+  load_options.applies_routes = false;
+  return base_of(
+      graph::load_text(text, options.file, session::full_catalog(registry), load_options));
 }
 
 }  // namespace sluice::cli

@@ -45,6 +45,9 @@ std::optional<graph::Document> load_graph(const GraphOptions& options, loader::R
 // The same graph as the base of a session: see session/edits.hpp. Says nothing; the error is the
 // first sentence that load_graph would have printed.
 support::Result<graph::Value> load_base(const GraphOptions& options, loader::Registry& registry);
+// As if `text` stood in the graph's file.
+support::Result<graph::Value> load_base_from(const std::string& text, const GraphOptions& options,
+                                             loader::Registry& registry);
 
 // Prints diagnostics on stderr, and how many errors there are.
 void print(const std::vector<graph::Diagnostic>& diagnostics);

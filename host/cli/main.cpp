@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "host/cli/command.hpp"
 #include "host/loader/probe.hpp"
@@ -21,6 +22,11 @@ void print_overview(std::FILE* to) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A link named scc is the short habit.
+  const std::string_view called = argc > 0 ? argv[0] : "";
+  if (called == "scc" || called.ends_with("/scc")) {
+    return sluice::cli::run_scc({argv + 1, argv + argc});
+  }
   if (argc < 2) {
     print_overview(stderr);
     return sluice::cli::kUsage;

@@ -5,6 +5,7 @@
 #include <boost/program_options/value_semantic.hpp>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -13,6 +14,7 @@
 #include "host/cli/signals.hpp"
 #include "host/cli/summary.hpp"
 #include "host/control/control.hpp"
+#include "host/session/save.hpp"
 #include "host/session/session.hpp"
 #include "host/session/statistics.hpp"
 #include "host/support/log.hpp"
@@ -39,6 +41,30 @@ class StatisticsFile {
   std::ofstream file_;
 };
 
+// Writes what was changed into the graph's file, if the file then says what plays.
+support::Result<std::string> save(session::Session& session, const GraphOptions& graph_options,
+                                  loader::Registry& registry) {
+  const std::string& path = graph_options.file;
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  auto changed =
+      session::write_changes(text, session.first_base(), session.base(), session.types());
+  if (!changed) return std::move(changed).error();
+  const auto read_back = load_base_from(*changed, graph_options, registry);
+  if (!read_back) return read_back.error();
+  if (!(*read_back == session.base())) {
+    return support::Error{support::ErrorCode::kState,
+                          "The changes cannot be written into " + path +
+                              " in place: it would not say what plays. 'sluice diff --json' prints "
+                              "them as a patch."};
+  }
+  if (auto status = session::replace_file(path, *changed); !status) {
+    return std::move(status).error();
+  }
+  session.note_saved();
+  return path;
+}
+
 // What makes the graph reachable for `sluice set` and the others. Without a place for its socket
 // the graph plays all the same; `is_refused` if another of its name does.
 std::unique_ptr<control::Control> start_control(session::Session& session,
@@ -48,6 +74,9 @@ std::unique_ptr<control::Control> start_control(session::Session& session,
   options.name = session.document().name;
   if (!graph_options.file.empty()) {
     options.reload = [&graph_options, &registry] { return load_base(graph_options, registry); };
+    options.save = [&session, &graph_options, &registry] {
+      return save(session, graph_options, registry);
+    };
   }
   auto control = control::Control::start(session, options);
   if (!control && control.error().code == support::ErrorCode::kState &&

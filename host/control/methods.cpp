@@ -4,7 +4,6 @@
 
 #include "host/control/control.hpp"
 #include "host/control/metrics.hpp"
-#include "host/graph/diff.hpp"
 #include "host/graph/json_text.hpp"
 #include "host/session/statistics.hpp"
 
@@ -146,10 +145,7 @@ void Control::add_methods() {
     using Json = nlohmann::ordered_json;
     const auto& first = session_.first_document();
     const auto& now = session_.document();
-    std::vector<std::string> steps;
-    for (const auto& each : graph::diff(first, now, session_.types()).operations) {
-      steps.push_back(graph::to_text(each, session_.types(), now));
-    }
+    const auto steps = session::steps_between(first, now, session_.types());
     const auto to_nlohmann = [](const graph::Document& document) {
       return Json::parse(graph::to_json(graph::to_normal_json(document)), nullptr, false);
     };
@@ -190,11 +186,12 @@ void Control::add_methods() {
     const auto found = id && id->is_integer()
                            ? subscriptions_.find(static_cast<uint64_t>(id->integer()))
                            : subscriptions_.end();
-    if (found == subscriptions_.end() || found->second.connection != caller.connection) {
-      return reply(RpcError{kInvalidParams, "There is no such subscription of this connection."});
-    }
-    subscriptions_.erase(found);
-    reply(Value::object());
+    const bool was_there =
+        found != subscriptions_.end() && found->second.connection == caller.connection;
+    if (was_there) subscriptions_.erase(found);
+    Value answer = Value::object();
+    answer.set("was_there", was_there);
+    reply(std::move(answer));
   });
 }
 

@@ -96,6 +96,8 @@ class Engine {
   // ramp in. On failure the announced nodes and edges are gone and nothing audible has changed. The
   // output of a new edge needs a ring that is large enough for the new reader.
   support::Status apply(uint64_t behind_frames = 0);
+  // The node whose output's ring is too small, if that is why the last apply failed; else empty.
+  const std::string& too_small() const { return too_small_; }
   // Takes back what was announced since start or the last apply.
   void withdraw() { take_back_announced(); }
   // An edge that came in unheard has its frames, or nothing to wait for: it may be turned up.
@@ -209,6 +211,7 @@ class Engine {
   std::vector<LeavingNode> leaving_nodes_;
   uint64_t plan_number_ = 0;
   uint64_t last_serial_ = 0;
+  std::string too_small_;
   std::string memory_note_;
   uint64_t stall_wakes_ = 0;
   int stall_looks_ = 0;

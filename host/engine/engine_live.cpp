@@ -25,6 +25,7 @@ std::string name_of(const Edge& edge) {
 }  // namespace
 
 support::Status Engine::check_new_edges() {
+  too_small_.clear();
   for (const auto& edge : edges_) {
     if (!edge->is_new) continue;
     const InputPort& to = edge->to;
@@ -43,6 +44,7 @@ support::Status Engine::check_new_edges() {
     const uint64_t needed = size.held_frames + uint64_t{2} * options_.block_frames;
     const uint64_t capacity = edge->from.ring->capacity_frames();
     if (needed > capacity) {
+      too_small_ = edge->from.node.id();
       return refuse("the buffer behind " + edge->from.node.id() + " holds " +
                     std::to_string(capacity) + " frames, but this reader needs " +
                     std::to_string(needed) + "; start with a larger buffer_ms there.");

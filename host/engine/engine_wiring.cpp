@@ -118,7 +118,7 @@ support::Status Engine::make_rings(OutputPort& output) {
                  .crossing_ms = options_.is_offline ? 0.0 : options_.crossing_ms});
   const std::string name = node.id() + "." + output.declaration.key;
   auto ring = Ring::create({.frame_bytes = output.frame_bytes,
-                            .minimum_frames = size.frames,
+                            .minimum_frames = std::max(size.frames, output.least_frames),
                             .live = !options_.is_offline,
                             .name = name.c_str()});
   if (!ring) return error_in(node, std::move(ring).error());

@@ -55,6 +55,7 @@ class OutputPort {
   std::unique_ptr<Ring> ring;
   std::unique_ptr<PacketRing> packet_ring;
   MarkRing marks;
+  uint64_t least_frames = 0;  // that the ring is to hold, whoever reads now
   // What a writer may wait for at once, and what a reader may: together they fit into the ring, so
   // that the two never wait for each other.
   uint32_t largest_wait_frames = 0;

@@ -39,6 +39,9 @@ struct LoadOptions {
   // Whether parameters have the values that the initial routes set. Without, the document's normal
   // form still says what they are where no route sets them; nodes that lack one are dormant.
   bool applies_routes = true;
+  // Whether every input that is not optional has an edge. While a graph plays, one without is
+  // silent.
+  bool needs_inputs = true;
 };
 
 struct LoadResult {

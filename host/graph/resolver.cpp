@@ -69,7 +69,8 @@ Document Resolver::resolve(const std::filesystem::path& file, const std::filesys
   read_nodes();
   check_twice(document_, report_);
   check_circles(document_, report_);
-  if (!doubts_.all) check_inputs(document_, more_, doubts_, index_, report_);
+  if (!doubts_.all && options_.needs_inputs)
+    check_inputs(document_, more_, doubts_, index_, report_);
   check_claims(document_, index_, report_);
   expander_.warn_unused();
   return std::move(document_);

@@ -17,6 +17,9 @@ using engine::InputPort;
 using engine::Node;
 using engine::OutputPort;
 
+// Room in the buffers that routes read, for nodes that hold much back.
+constexpr double kRouteRoomMs = 2000.0;
+
 // A number that is the same for the same node in every run: FNV-1a, 64 bits (Fowler, Noll, Vo).
 uint64_t seed_of(std::string_view id) {
   uint64_t hash = 14695981039346656037ULL;
@@ -78,6 +81,7 @@ class Builder {
     make_nodes();
     if (!failed()) make_wires();
     if (!failed()) solve();
+    if (!failed()) make_room();
     if (!failed()) join();
     if (failed()) {
       result_.nodes.clear();
@@ -347,10 +351,27 @@ class Builder {
     return true;
   }
 
+  // What routes read has room for whatever their nodes hold back; these are not made yet.
+  void make_room() {
+    for (const graph::Switch& one : document_.switches) {
+      for (const graph::Route& route : one.routes) {
+        for (const graph::Edge& edge : route.edges) {
+          const auto from = by_id_.find(edge.from_node);
+          if (from == by_id_.end() || is_running(*from->second)) continue;
+          OutputPort* port = output(*from->second, edge.from_port);
+          if (!port->is_pcm() || port->format.rate_hz == 0 || options_.is_offline) continue;
+          port->least_frames = engine::ms_to_frames(kRouteRoomMs, port->format.rate_hz);
+        }
+      }
+    }
+  }
+
   // Nothing feeds it now: where something may later, it is made ready for the usual.
   void solve_unfed(const Node& node, InputPort& port, const sluice_port_info& info) {
     const auto wanted = document_node_.find(&node);
-    if (wanted == document_node_.end() || !wanted->second->standby) return;
+    if (wanted == document_node_.end()) return;
+    const bool is_optional = (port.declaration.flags & SLUICE_PORT_OPTIONAL) != 0;
+    if (is_optional && !wanted->second->standby) return;
     constexpr sluice_format kUsual{sizeof(sluice_format), SLUICE_SAMPLE_F32, 2, 48'000};
     if (const auto format = nearest(offers(info), kUsual, false)) port.format = *format;
     port.was_connected = true;

@@ -123,7 +123,7 @@ support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
     const graph::NodeType* type = types.find(wanted->type);
     std::vector<ChangePlan::Parameter> live;
     const bool is_replaced =
-        needs_replacement(before, *wanted, type, live) ||
+        needs_replacement(before, *wanted, type, live) || anew.contains(wanted->id) ||
         std::any_of(wanted_edges.begin(), wanted_edges.end(), [&](const graph::Edge& edge) {
           return is_new_edge(edge) && is_closed_to(before, edge);
         });

@@ -381,6 +381,23 @@ Result<Value> apply_patch(const Value& base, const graph::Catalog& types, const 
   return *std::move(result);
 }
 
+std::optional<ChainLink> find_link(const Value& base, const graph::Catalog& types,
+                                   const std::string& chain, const std::string& key) {
+  const std::vector<std::string> stops = stops_of(chain);
+  const auto join = [&](size_t begin, size_t end) {
+    std::string part;
+    for (size_t i = begin; end - begin > 1 && i < end; ++i) {
+      part += (part.empty() ? "" : " -> ") + stops[i];
+    }
+    return part;
+  };
+  for (size_t i = 0; i + 1 < stops.size(); ++i) {
+    const auto there = key_of_link(base, types, stops, i);
+    if (there && *there == key) return ChainLink{join(0, i + 1), join(i + 1, stops.size())};
+  }
+  return std::nullopt;
+}
+
 std::string name_of_operation(const Value& operation) {
   if (!operation.is_object()) return "no object";
   std::string name = text_of(operation, "op");

@@ -6,6 +6,7 @@
 // is loaded. [control]
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,14 @@ support::Result<graph::Value> apply_operation(const graph::Value& base, const gr
 // A JSON Patch (RFC 6902) on the base, all or nothing. Refused where it would read a secret.
 support::Result<graph::Value> apply_patch(const graph::Value& base, const graph::Catalog& types,
                                           const graph::Value& patch);
+
+// Where a chain ("a -> b -> c") has the edge `key` of a base ("a.out->b.in"): what is left of it in
+// front and behind. Nothing if it has not.
+struct ChainLink {
+  std::string front, back;  // chains; empty where one stop would be left
+};
+std::optional<ChainLink> find_link(const graph::Value& base, const graph::Catalog& types,
+                                   const std::string& chain, const std::string& key);
 
 // What one operation of either kind is called in a message: "set gate.open_db".
 std::string name_of_operation(const graph::Value& operation);

@@ -50,13 +50,33 @@ Session::~Session() {
 
 graph::LoadResult Session::load_document(const Value& base, graph::Catalog& types) const {
   const std::string text = graph::to_json(base);
-  graph::LoadResult loaded = graph::load_text(text, document_.file, types);
+  graph::LoadOptions options;
+  options.needs_inputs = false;
+  graph::LoadResult loaded = graph::load_text(text, document_.file, types, options);
   if (loaded.document) return loaded;
   types = catalog_for(text, registry_);
-  loaded = graph::load_text(text, document_.file, types);
+  loaded = graph::load_text(text, document_.file, types, options);
   if (loaded.document) return loaded;
   types = full_catalog(registry_);
-  return graph::load_text(text, document_.file, types);
+  return graph::load_text(text, document_.file, types, options);
+}
+
+std::vector<std::string> steps_between(const graph::Document& before, const graph::Document& after,
+                                       const graph::Catalog& types) {
+  std::vector<std::string> steps;
+  for (const graph::Switch& one : after.switches) {
+    const graph::Switch* was = before.find_switch(one.id);
+    if (was && was->initial.name == one.initial.name) continue;
+    steps.push_back("take the route " + one.initial.name +
+                    (after.switches.size() == 1 ? "" : " of " + one.id));
+  }
+  const bool has_switched = !steps.empty();
+  for (const auto& operation : graph::diff(before, after, types).operations) {
+    const bool is_switches = operation.kind == graph::Operation::Kind::kDescribe &&
+                             operation.name == "switches" && has_switched;
+    if (!is_switches) steps.push_back(graph::to_text(operation, types, after));
+  }
+  return steps;
 }
 
 std::unique_ptr<Session> Session::make(graph::Document document, Value base,
@@ -180,20 +200,11 @@ support::Result<Session::Next> Session::load(Value base, const ChangeRequest& re
   next.base = std::move(base);
   next.document = *std::move(loaded.document);
   take_over_sources(document_, next.document);
-  bool has_switched = false;
+  next.steps = steps_between(document_, next.document, next.types);
   for (const graph::Switch& one : next.document.switches) {
     const graph::Switch* before = document_.find_switch(one.id);
-    if (before && before->initial.name == one.initial.name) continue;
-    has_switched = true;
-    next.steps.push_back("take the route " + one.initial.name +
-                         (next.document.switches.size() == 1 ? "" : " of " + one.id));
-    next.needs_connection |= before && !one.find_route(one.initial.name);
-  }
-  for (const auto& operation : graph::diff(document_, next.document, next.types).operations) {
-    const bool is_switches = operation.kind == graph::Operation::Kind::kDescribe &&
-                             operation.name == "switches" && has_switched;
-    if (is_switches) continue;
-    next.steps.push_back(graph::to_text(operation, next.types, next.document));
+    const bool is_taken = before && before->initial.name != one.initial.name;
+    next.needs_connection |= is_taken && !one.find_route(one.initial.name);
   }
   return next;
 }
@@ -259,7 +270,14 @@ bool Session::begin(Pending& pending) {
     commit();
     return true;
   }
-  auto plan = plan_change(nodes_, edges_, next->document, next->types);
+  return carry_out(pending, *std::move(next), {});
+}
+
+// `anew`: ids of nodes to be replaced whatever their settings.
+bool Session::carry_out(Pending& pending, Next wanted, const std::set<std::string>& anew) {
+  const ChangeRequest& request = pending.request;
+  Next* const next = &wanted;
+  auto plan = plan_change(nodes_, edges_, next->document, next->types, anew);
   if (!plan) {
     fail(pending, {plan.error().code, name_step(*next, plan.error().message)});
     return true;
@@ -282,9 +300,20 @@ bool Session::begin(Pending& pending) {
     return true;
   }
   Warming warming;
-  warming.next = *std::move(next);
+  warming.next = std::move(wanted);
   warming.plan = *std::move(plan);
   if (auto status = build_beside(warming); !status) {
+    // What is to be read by more than its buffer was made for is made anew, if nobody can tell.
+    const std::string& small = player_->engine().too_small();
+    const bool is_filter = std::any_of(nodes_.begin(), nodes_.end(), [&](const RunningNode& node) {
+      return node.settings.id == small && node.planned.node->is_passive() &&
+             !node.planned.is_inserted;
+    });
+    if (is_filter && !anew.contains(small)) {
+      std::set<std::string> more = anew;
+      more.insert(small);
+      return carry_out(pending, std::move(warming.next), more);
+    }
     fail(pending, {status.error().code, name_step(warming.next, status.error().message)});
     return true;
   }

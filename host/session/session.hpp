@@ -14,7 +14,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host/graph/load.hpp"
@@ -43,6 +45,10 @@ struct ChangeResult {
   std::vector<std::string> steps;  // sentences: what was done, or would be
   graph::Value plan;               // to_json of the ChangePlan
 };
+
+// Sentences on what differs: "take the route box", "set gate.hold_ms to 200".
+std::vector<std::string> steps_between(const graph::Document& before, const graph::Document& after,
+                                       const graph::Catalog& types);
 
 class Session {
  public:
@@ -116,6 +122,7 @@ class Session {
   graph::LoadResult load_document(const graph::Value& base, graph::Catalog& types) const;
   void keep_secrets(graph::Value& base) const;
   bool begin(Pending& pending);
+  bool carry_out(Pending& pending, Next wanted, const std::set<std::string>& anew);
   std::optional<Warming> call_back(const Next& next) const;
   support::Status build_beside(Warming& warming);
   void mark_entering(Warming& warming);

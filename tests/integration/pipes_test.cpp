@@ -28,8 +28,10 @@ class Pipes : public ::testing::Test {
 
   // Exit code of a command in which $SLUICE stands for the program.
   int shell(const std::string& command) const {
-    const std::string line = "cd '" + folder.string() + "' && export HOME=. XDG_CACHE_HOME=cache XDG_RUNTIME_DIR=\"$PWD\" " +
-                             "SLUICE=" SLUICE_TEST_BUILD_DIR "/bin/sluice && " + command;
+    const std::string line =
+        "cd '" + folder.string() +
+        "' && export HOME=. XDG_CACHE_HOME=cache XDG_RUNTIME_DIR=" + folder.string() +
+        " SLUICE=" SLUICE_TEST_BUILD_DIR "/bin/sluice && " + command;
     const int status = std::system(("exec /bin/bash -c \"" + line + "\"").c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
   }

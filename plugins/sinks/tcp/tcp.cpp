@@ -60,6 +60,7 @@ void SinkTcp::prepare(Setup& setup) {
   shaper_.emplace(format_);
   pending_.resize(kMostHeadBytes +
                   size_t{frame_bytes_} * std::max<uint64_t>(chunk_, level_->step_frames()));
+  set_state(SLUICE_STATE_WAITING);
 }
 
 void SinkTcp::prepare_level(Setup& setup) {

@@ -1,0 +1,187 @@
+// sluice scc, or scc by a link of that name: the short habit for switching where sound goes.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "host/cli/remote.hpp"
+#include "host/control/runtime_folder.hpp"
+
+namespace sluice::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using graph::Value;
+
+// The node that `vol` and `mute` are about.
+constexpr const char* kVolume = "volume";
+constexpr const char* kGraph = "scc";
+constexpr std::chrono::seconds kPatience{5};
+
+fs::path home_folder(const char* variable, const char* below_home) {
+  if (const char* folder = std::getenv(variable); folder && *folder == '/') return folder;
+  const char* home = std::getenv("HOME");
+  return home ? fs::path(home) / below_home : fs::path();
+}
+
+fs::path program() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error);
+}
+
+// The user's own, or the one that came with the program.
+std::optional<fs::path> find_graph() {
+  const fs::path own = home_folder("XDG_CONFIG_HOME", ".config") / "sluice" / "scc.json";
+  const fs::path installed =
+      program().parent_path().parent_path() / "share" / "sluice" / "graphs" / "scc.json";
+  for (const fs::path& path : {own, installed}) {
+    std::error_code error;
+    if (fs::is_regular_file(path, error)) return path;
+  }
+  std::fprintf(stderr, "sluice: no graph is running, and there is no %s to start.\n", own.c_str());
+  return std::nullopt;
+}
+
+// Starts the graph in a session of its own, and waits until it answers.
+bool start_in_background(const std::string& route) {
+  const auto graph = find_graph();
+  if (!graph) return false;
+  const fs::path folder = home_folder("XDG_STATE_HOME", ".local/state") / "sluice";
+  std::error_code error;
+  fs::create_directories(folder, error);
+  const fs::path log = folder / "scc.log";
+  const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int in = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (out < 0 || in < 0) {
+    std::fprintf(stderr, "sluice: cannot write %s.\n", log.c_str());
+    return false;
+  }
+  const std::string self = program().string();
+  const pid_t pid = ::fork();
+  if (pid < 0) return false;
+  if (pid == 0) {
+    ::setsid();
+    ::dup2(in, STDIN_FILENO);
+    ::dup2(out, STDOUT_FILENO);
+    ::dup2(out, STDERR_FILENO);
+    if (route.empty()) {
+      ::execl(self.c_str(), "sluice", "run", "-q", graph->c_str(), nullptr);
+    } else {
+      ::execl(self.c_str(), "sluice", "run", "-q", graph->c_str(), "--route", route.c_str(),
+              nullptr);
+    }
+    ::_exit(127);
+  }
+  ::close(in);
+  ::close(out);
+  std::printf("Started %s in the background; it logs to %s.\n", graph->c_str(), log.c_str());
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (!control::running_graphs().empty()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  std::fprintf(stderr, "sluice: %s does not answer; the log says why.\n", graph->c_str());
+  return false;
+}
+
+// The graph `scc` is about: the one of that name, else the only one.
+std::string graph_meant(const RemoteOptions& options) {
+  if (!options.graph.empty()) return options.graph;
+  for (const std::string& name : control::running_graphs()) {
+    if (name == kGraph) return name;
+  }
+  return {};
+}
+
+const Value& at(const Value& object, std::string_view key) {
+  static const Value none;
+  const Value* value = object.find(key);
+  return value ? *value : none;
+}
+
+// The route behind the one that is taken, of the first switch.
+std::string next_route(const Value& routes) {
+  for (const graph::Member& one : at(routes, "routes").members()) {
+    const auto& known = at(one.value, "known").elements();
+    for (size_t i = 0; i < known.size(); ++i) {
+      if (known[i] == at(one.value, "taken")) return known[(i + 1) % known.size()].text();
+    }
+    if (!known.empty()) return known[0].text();
+  }
+  return {};
+}
+
+int take(const RemoteOptions& options, const std::string& word) {
+  const size_t equals = word.find('=');
+  Value params = Value::object();
+  if (equals != std::string::npos) params.set("switch", word.substr(0, equals));
+  const std::string route = equals == std::string::npos ? word : word.substr(equals + 1);
+  params.set("route", route);
+  return call_and_show(options, "route", params,
+                       [&](const Value&) { std::printf("%s\n", word.c_str()); });
+}
+
+}  // namespace
+
+int run_scc(const Arguments& arguments) {
+  int exit_code = kSuccess;
+  auto options = parse_remote(
+      arguments,
+      {"scc [options] [[SWITCH=]ROUTE | toggle | vol DB | mute]",
+       "Says where sound goes now, or sends it elsewhere: 'scc local', 'scc box', 'scc none', 'scc "
+       "some.host' where the graph has a \"*\" route. toggle takes the next route; vol and mute "
+       "are of the node named volume. Without a running graph it starts scc.json of "
+       "~/.config/sluice in the background.",
+       0, 2, false},
+      exit_code);
+  if (!options) return exit_code;
+  const std::string word = options->words.empty() ? "" : options->words[0];
+  const bool is_command = word.empty() || word == "toggle" || word == "vol" || word == "mute";
+  if ((word == "vol") != (options->words.size() == 2)) {
+    std::fputs("Usage: scc [[SWITCH=]ROUTE | toggle | vol DB | mute]\n", stderr);
+    return kUsage;
+  }
+  if (options->graph.empty() && control::running_graphs().empty()) {
+    if (!start_in_background(is_command ? "" : word)) return kFailure;
+    if (!is_command) return kSuccess;
+  }
+  options->graph = graph_meant(*options);
+  if (word.empty()) {
+    return call_and_show(*options, "route", Value::object(), [](const Value& answer) {
+      const auto& all = at(answer, "routes").members();
+      for (const graph::Member& one : all) {
+        const std::string prefix = all.size() == 1 ? "" : one.key + "=";
+        std::printf("%s%s\n", prefix.c_str(), at(one.value, "taken").text().c_str());
+      }
+    });
+  }
+  if (word == "vol") {
+    return call_change(
+        *options, "set",
+        object_of({{"target", std::string(kVolume) + ".gain_db"}, {"value", options->words[1]}}));
+  }
+  if (!is_command) return take(*options, word);
+  auto client = connect_to(options->graph, exit_code);
+  if (!client) return exit_code;
+  const auto now = client->call(word == "mute" ? "document" : "route", Value::object());
+  if (!now) {
+    std::fprintf(stderr, "sluice: %s\n", now.error().message.c_str());
+    return kFailure;
+  }
+  if (word == "toggle") return take(*options, next_route(*now));
+  const Value& volume = at(at(at(*now, "document"), "nodes"), kVolume);
+  const Value& mute = at(at(volume, "params"), "mute");
+  const bool is_muted = mute.is_bool() && mute.boolean();
+  return call_change(*options, "set",
+                     object_of({{"target", std::string(kVolume) + ".mute"}, {"value", !is_muted}}));
+}
+
+}  // namespace sluice::cli
