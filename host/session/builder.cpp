@@ -360,7 +360,7 @@ class Builder {
           if (from == by_id_.end() || is_running(*from->second)) continue;
           OutputPort* port = output(*from->second, edge.from_port);
           if (!port->is_pcm() || port->format.rate_hz == 0 || options_.is_offline) continue;
-          port->least_frames = engine::ms_to_frames(kRouteRoomMs, port->format.rate_hz);
+          port->least_frames = frames_of_ms(kRouteRoomMs, port->format.rate_hz);
         }
       }
     }
