@@ -88,7 +88,8 @@ bool same_but_gain(graph::EdgeOptions a, const graph::EdgeOptions& b) {
 
 support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
                                         const std::vector<PlannedEdge>& edges,
-                                        const graph::Document& after, const graph::Catalog& types) {
+                                        const graph::Document& after, const graph::Catalog& types,
+                                        const std::set<std::string>& anew) {
   ChangePlan plan;
   std::map<std::string, const RunningNode*, std::less<>> running;
   for (const RunningNode& node : nodes) {

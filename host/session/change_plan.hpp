@@ -52,7 +52,8 @@ struct ChangePlan {
 // same file or port.
 support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
                                         const std::vector<PlannedEdge>& edges,
-                                        const graph::Document& after, const graph::Catalog& types);
+                                        const graph::Document& after, const graph::Catalog& types,
+                                        const std::set<std::string>& anew = {});
 
 // The same ends are joined in the same way, but perhaps for the gain.
 bool same_but_gain(graph::EdgeOptions a, const graph::EdgeOptions& b);
