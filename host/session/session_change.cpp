@@ -156,13 +156,13 @@ support::Status Session::build_beside(Warming& warming) {
   }
   mark_entering(warming);
   // Beside a reader that paces the writer nobody may hold it up before being heard.
-  std::vector<std::pair<engine::Edge*, engine::WhenFull>> policies;
   for (const PlannedEdge& planned : warming.built.edges) {
     for (engine::Edge* hop : planned.hops) {
       if (!hop->is_new || hop->when_full != engine::WhenFull::kWait) continue;
       const bool has_pacer =
           std::any_of(engine.edges().begin(), engine.edges().end(), [&](const auto& other) {
-            return &other->from == &hop->from && !other->is_new &&
+            return &other->from == &hop->from && !other->is_new && other->is_wired &&
+                   !other->is_closed && !other->is_leaving &&
                    other->when_full == engine::WhenFull::kWait;
           });
       if (!has_pacer) continue;

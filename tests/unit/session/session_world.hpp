@@ -112,8 +112,11 @@ struct SessionWorld {
       const std::string name = edge->from.node.id() + " -> " + edge->to.node.id();
       if (edge->is_closed) {
         EXPECT_EQ(seen + edge->unread_frames, edge->close_position) << name;
-      } else {
+      } else if (edge->when_full == engine::WhenFull::kWait) {
         EXPECT_EQ(seen + edge->fill(), edge->from.written()) << name;
+      } else {
+        // One that was overtaken counts it when it reads next.
+        EXPECT_LE(seen + edge->fill(), edge->from.written()) << name;
       }
     }
   }
