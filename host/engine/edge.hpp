@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "host/engine/ring/latch.hpp"
 #include "host/engine/ring/mark_ring.hpp"
 #include "host/engine/ring/packet_ring.hpp"
 #include "host/engine/ring/ring.hpp"
@@ -150,6 +151,14 @@ class Edge {
   std::atomic<uint32_t> wanted_frames{1};
   std::atomic<uint32_t> wanted_room{1};  // in comfort
   std::atomic<uint32_t> least_room{1};   // when the reader is about to starve
+
+  // When and how far the reader read last; kept where `is_timed`.
+  struct Reading {
+    uint64_t frames = 0;
+    int64_t time_ns = SLUICE_NO_TIME;
+  };
+  bool is_timed = false;  // the writer wants to know; constant [control]
+  Latch<Reading> reading;
 
   UpstreamQueue upstream;
 

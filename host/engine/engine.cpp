@@ -46,6 +46,9 @@ Node* Engine::find(std::string_view id) const {
 Edge& Engine::connect(OutputPort& from, InputPort& to, const EdgeOptions& options) {
   edges_.push_back(std::make_unique<Edge>(from, to, options));
   edges_.back()->serial = ++last_serial_;
+  if ((from.node.type().flags & SLUICE_TYPE_BRIDGES_CLOCKS) != 0) {
+    edges_.back()->is_timed = to.has_timed_edges = true;
+  }
   return *edges_.back();
 }
 

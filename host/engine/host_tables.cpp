@@ -220,6 +220,18 @@ void publish(const sluice_host* host, uint32_t port, double frames, int64_t mono
   }
 }
 
+// ---- sluice_reader_host ----
+
+sluice_result last_read(const sluice_host* host, uint32_t port, sluice_reading* reading) {
+  const OutputPort* output = Node::of(host).output_at(port);
+  if (!output || !output->is_pcm() || output->edges.empty()) return SLUICE_ERROR_NOT_FOUND;
+  const Edge::Reading last = output->edges[0]->reading.read();
+  reading->frames = last.frames;
+  reading->capacity_frames = output->ring->capacity_frames();
+  reading->time_ns = last.time_ns;
+  return SLUICE_OK;
+}
+
 // ---- sluice_device_host ----
 
 void cycle(const sluice_host* host, const sluice_cycle* cycle) {
@@ -302,6 +314,7 @@ constexpr sluice_worker_host kWorkerHost{wait, begin_read, end_read,  begin_writ
 constexpr sluice_thread_host kThreadHost{raise_priority};
 constexpr sluice_packet_host kPacketHost{reserve, commit, peek, pop};
 constexpr sluice_clock_host kClockHost{publish};
+constexpr sluice_reader_host kReaderHost{last_read};
 constexpr sluice_device_host kDeviceHost{cycle};
 constexpr sluice_net_host kNetHost{connect, listen, listener_port, accept, send,
                                    receive, info,   finish,        close,  close_listener};
@@ -316,6 +329,7 @@ const void* host_extension(const sluice_host* host, const char* id) {
   if (wanted == SLUICE_DEVICE_HOST) return node.is_device() ? &kDeviceHost : nullptr;
   if (wanted == SLUICE_PACKET_HOST) return &kPacketHost;
   if (wanted == SLUICE_CLOCK_HOST) return &kClockHost;
+  if (wanted == SLUICE_READER_HOST) return &kReaderHost;
   if (wanted == SLUICE_NET_HOST) {
     return node.is_threaded() && node.services().network ? &kNetHost : nullptr;
   }

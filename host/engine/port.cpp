@@ -263,6 +263,12 @@ InputView InputPort::begin_mixed(uint32_t maximum_frames) {
   return begin_sum(static_cast<uint32_t>(frames));
 }
 
+void InputPort::note_reading() {
+  for (Edge* edge : edges) {
+    if (edge->is_timed) edge->reading.write({edge->next, node.services().clock->now_ns()});
+  }
+}
+
 void InputPort::discard(uint64_t frames, const char* reason) {
   for (Edge* edge : edges) {
     if (edge->is_closed) continue;

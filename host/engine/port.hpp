@@ -188,6 +188,7 @@ class InputPort {
 
   // Once, or it will be: without an edge it is silent, not ended. For the engine [control]
   bool was_connected = false;
+  bool has_timed_edges = false;  // a writer wants to know when it is read; constant [control]
 
   std::span<Edge* const> edges;   // set by the lane's plan
   bool has_remote_edges = false;  // likewise
@@ -235,6 +236,7 @@ class InputPort {
     }
     position_ += frames;
     if (mark_count_ != 0) retire_marks();
+    if (has_timed_edges && frames != 0) note_reading();
   }
   // Offers up to `frames`, and at least one, with ramped silence for what is missing. For devices.
   InputView begin_filled(uint32_t frames);
@@ -289,6 +291,7 @@ class InputPort {
   void collect_marks(Edge& edge, uint64_t up_to_stream_position);
   void add_mark(const sluice_mark& mark);
   void retire_marks();
+  void note_reading();
   int64_t capture_of(const Edge& edge, uint64_t stream_position) const;
 
   const bool is_pcm_;

@@ -437,7 +437,11 @@ enum {
    * name: "format" (choice or text: f32, s16, s24, s32), "rate_hz", "channels". */
   SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT = 1u << 2,
   SLUICE_TYPE_ADAPTS_RATE = 1u << 3,
-  SLUICE_TYPE_ADAPTS_CHANNELS = 1u << 4
+  SLUICE_TYPE_ADAPTS_CHANNELS = 1u << 4,
+  /* One PCM input and one PCM output of the same format, at the pace of two clocks: the host may
+   * insert it where two clocks meet. See sluice_reader_host. Gauges writer_ppm and reader_ppm, if it
+   * has them, are the two clocks against the host's. */
+  SLUICE_TYPE_BRIDGES_CLOCKS = 1u << 5
 };
 
 /* A kind of node, as data. */
@@ -630,6 +634,21 @@ typedef struct sluice_clock_host {
   void (*publish)(const sluice_host* host, uint32_t port, double frames, int64_t monotonic_ns,
                   double ratio); /* [audio, worker] */
 } sluice_clock_host;
+
+/* What the reader of an output did last, for types with SLUICE_TYPE_BRIDGES_CLOCKS. */
+typedef struct sluice_reading {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t frames;          /* it has read, or passed over, what lies before this position */
+  uint64_t capacity_frames; /* of the ring between the two */
+  int64_t time_ns;          /* when it came to that position; SLUICE_NO_TIME if never */
+} sluice_reading;
+
+#define SLUICE_READER_HOST "sluice.reader-host/1"
+typedef struct sluice_reader_host {
+  /* The first reader of output `port`; SLUICE_ERROR_NOT_FOUND if there is none. [audio, worker] */
+  sluice_result (*last_read)(const sluice_host* host, uint32_t port, sluice_reading* reading);
+} sluice_reader_host;
 
 /* One period of a device: for every output port of the node (capture) the frames that came in, for
  * every input port (playback) where the frames to be played go. Buffers are interleaved in the
