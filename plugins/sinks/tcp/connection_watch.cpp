@@ -24,7 +24,7 @@ void ConnectionWatch::look(const sluice_stream_info& info, uint64_t handed, bool
   window_end_ = std::max(window_end_, info.acknowledged_bytes + info.peer_window_bytes);
   const bool is_first = !is_placed_ && info.acknowledged_bytes > 0;
   const uint64_t moved = window_end_ - sign_window_end_;
-  const bool has_read = is_placed_ && moved > (handed - sign_handed_) / 2 && moved > 0;
+  const bool has_read = is_placed_ && moved > (handed - sign_handed_) / 4 && moved > 0;
   if (is_first || has_read) {
     is_placed_ = true;
     is_held_ = false;
@@ -39,17 +39,15 @@ void ConnectionWatch::look(const sluice_stream_info& info, uint64_t handed, bool
   }
 }
 
-uint64_t ConnectionWatch::allowance(uint64_t handed, int64_t now_ns) {
+uint64_t ConnectionWatch::allowance(uint64_t handed, int64_t now_ns) const {
   const uint64_t sent = handed - sign_handed_;
   if (sent < limit_) return limit_ - sent;
-  if (!is_held_) {
-    is_held_ = true;
-    probe_ns_ = now_ns + kProbeNs;
-  } else if (now_ns >= probe_ns_) {
-    probe_ns_ = now_ns + kProbeNs;
-    return chunk_;
-  }
-  return 0;
+  return is_held_ && now_ns >= probe_ns_ ? chunk_ : 0;
+}
+
+void ConnectionWatch::hold(int64_t now_ns) {
+  if (!is_held_) probe_ns_ = now_ns + kProbeNs;
+  is_held_ = true;
 }
 
 }  // namespace sluice

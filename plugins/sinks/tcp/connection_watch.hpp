@@ -10,9 +10,11 @@ namespace sluice {
 // A kernel takes and acknowledges bytes for a program that never reads; what gives it away is the
 // end of its receive window, which moves on only as fast as the program reads. It does so in lumps:
 // Linux frees receive buffers whole, each of up to 17 segments, so a program that reads all the
-// time may show no sign of it for as long. And a window grows a little by itself. So a sign of
-// reading is that since the last sign the window's end has moved by more than half of what was
-// sent; without one, no more than `limit_bytes` are handed over.
+// time may show no sign of it for as long. A window grows a little by itself, and it shrinks by up
+// to two thirds, once, where small chunks fill the receiver's buffers badly (95 to 52 KB with
+// chunks of 2 KB, Linux 6.18). So a sign of reading is that since the last sign the window's end
+// has moved by more than a quarter of what was sent; without one, no more than `limit_bytes` are
+// handed over.
 class ConnectionWatch {
  public:
   static constexpr uint64_t kLimitBytes = 65'536;
@@ -36,9 +38,15 @@ class ConnectionWatch {
   // It has used up its allowance.
   bool is_held() const { return is_held_; }
   bool allows(uint64_t handed) const { return handed - sign_handed_ <= limit_; }
-  // Bytes that may still be handed over. While there are none, a chunk a second is let through: its
-  // acknowledgement brings news.
-  uint64_t allowance(uint64_t handed, int64_t now_ns);
+  // Bytes that may still be handed over. While it is held, a chunk a second: its acknowledgement
+  // brings news.
+  uint64_t allowance(uint64_t handed, int64_t now_ns) const;
+  // Its allowance is used up.
+  void hold(int64_t now_ns);
+  // It was handed some bytes.
+  void note_handed(int64_t now_ns) {
+    if (is_held_) probe_ns_ = now_ns + kProbeNs;
+  }
   // For a second it has been handed no more, and shown no sign of reading.
   bool is_not_reading() const { return is_not_reading_; }
   // Up to where it has read, plus a constant, in bytes of this connection; 0: not known.

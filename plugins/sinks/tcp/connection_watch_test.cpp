@@ -32,6 +32,8 @@ class ConnectionWatchTest : public ::testing::Test {
       due_ += kChunkBytes;
       if (!watch_.allows(handed_ + due_)) look();
       const uint64_t sent = std::min(due_, watch_.allowance(handed_, now_ns_));
+      if (sent == 0) watch_.hold(now_ns_);
+      if (sent > 0) watch_.note_handed(now_ns_);
       handed_ += sent;
       due_ -= sent;
       if (reads) unseen_ = std::min(unseen_ + kChunkBytes, handed_);
@@ -65,10 +67,40 @@ TEST_F(ConnectionWatchTest, Program_never_reads_it_is_handed_64_KiB_and_named_wi
 
 TEST_F(ConnectionWatchTest, Window_that_grows_by_itself_is_no_sign_of_reading) {
   for (int i = 0; i < 10; ++i) {
+    const uint64_t before = handed_;
     send_for(100, false);
-    window_end_ += 1650;  // as Linux 6.18 does
+    if (handed_ > before) window_end_ += 1650;  // as Linux 6.18 does
   }
   EXPECT_LE(handed_, kLeadBytes + 65'536);
+}
+
+TEST_F(ConnectionWatchTest, Window_shrinks_under_small_chunks_the_reader_is_not_held_back) {
+  // The first 43 KB that are read only make up for what the window lost.
+  uint64_t lost = 43'000;
+  for (int i = 0; i < 100; ++i) {
+    const uint64_t before = window_end_;
+    send_for(100, true);
+    const uint64_t back = std::min(lost, window_end_ - before);
+    window_end_ -= back;
+    lost -= back;
+    ASSERT_EQ(due_, 0u) << i;
+  }
+}
+
+TEST_F(ConnectionWatchTest, Held_peer_is_asked_for_its_probe_often_and_gets_it) {
+  send_for(2000, false);
+  ASSERT_TRUE(watch_.is_held());
+  const uint64_t handed = handed_;
+  for (int i = 0; i < 200; ++i) {
+    now_ns_ += 10 * kMs;
+    // Asking changes nothing.
+    if (watch_.allowance(handed_, now_ns_) == 0) continue;
+    EXPECT_EQ(watch_.allowance(handed_, now_ns_), kChunkBytes);
+    handed_ += kChunkBytes;
+    watch_.note_handed(now_ns_);
+  }
+  EXPECT_GE(handed_, handed + kChunkBytes);
+  EXPECT_LE(handed_, handed + 3 * kChunkBytes);
 }
 
 TEST_F(ConnectionWatchTest, Program_stops_and_reads_again_it_is_seen_with_the_next_probe) {

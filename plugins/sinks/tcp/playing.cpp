@@ -128,10 +128,12 @@ SinkTcp::Step SinkTcp::prime() {
 SinkTcp::Step SinkTcp::recover_from_dry_input() {
   const sluice_read_span span = begin_read(kIn, 1);
   end_read(kIn, 0);
-  if (!(span.flags & SLUICE_INPUT_IDLE)) {
+  read_marks();
+  if (!(span.flags & SLUICE_INPUT_IDLE) && silent_since_ns_ == SLUICE_NO_TIME) {
     tell_upstream(kIn, SLUICE_UPSTREAM_STARVED);
     note_starvation(now_ns(), chunk_);
   }
+  due_ns_ = now_ns();  // what is left goes out by nobody's schedule
   const Step step = send_due();
   return step == Step::kGoOn ? prime() : step;
 }
@@ -180,6 +182,7 @@ SinkTcp::Step SinkTcp::send_due() {
       look_at_peer(stream_.info(), now);
     }
     allowed_ = watch_->allowance(session_bytes_, now);
+    if (allowed_ == 0) watch_->hold(now);
     sluice_result result = SLUICE_ERROR_AGAIN;
     if (allowed_ > 0) {
       result = pending_begin_ != pending_end_ ? send_pending() : send_frames(frames);
@@ -279,6 +282,7 @@ void SinkTcp::note_sent(size_t bytes) {
   bytes_ += bytes;
   session_bytes_ += bytes;
   add(kBytes, bytes);
+  watch_->note_handed(now_ns());
   if (!watch_->is_held()) blocked_since_ns_ = SLUICE_NO_TIME;
 }
 

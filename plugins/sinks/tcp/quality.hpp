@@ -12,8 +12,7 @@ namespace sluice {
 
 // 100 - J - L - E, from 0 to 100:
 //   J  50 * min(jitter / 20 ms, 1): chunks leave unevenly
-//   L  30 * (1 - min(lead / (0.8 * wanted lead), 1)): what the receiver has in hand; nothing up to
-//   a
+//   L  30 * (1 - min(lead / (0.8 * wanted lead), 1)): what the receiver has in hand; 0 up to a
 //      fifth less than wanted, 30 when it is dry
 //   E  4 for each trouble of the last minute (ran dry, stalled, lost or failed connections, audio
 //      that aged out, segments sent again), at most 20

@@ -59,6 +59,8 @@ class SinkTcp : public Threaded<SinkTcp>, public SinkTcpDeclaration {
   // kept, and of the rest what is overdue is thrown away, oldest first.
   void age_out();
   int64_t next_ageing_ns() const;
+  // No more comes; some may be left.
+  bool has_input_ended();
   bool is_input_over();
   Step sleep_through_silence();
   // Follows the silence of the input up to the newest mark, ahead of what has been read.

@@ -174,7 +174,8 @@ void SinkTcp::age_out() {
   const uint64_t in_time = uint64_t{lead_} + margin_;
   if (due <= in_time) return;
   const uint64_t there = available(kIn);
-  const uint64_t kept = level_->frames() + margin_;
+  // After the end nothing newer comes that it could be kept for.
+  const uint64_t kept = has_input_ended() ? 0 : level_->frames() + margin_;
   const uint64_t dropped = there > kept ? std::min(due - in_time, there - kept) : 0;
   pacer_->pass(due - in_time);
   if (dropped == 0) return;
@@ -186,6 +187,12 @@ void SinkTcp::age_out() {
 
 int64_t SinkTcp::next_ageing_ns() const {
   return holds_ ? SLUICE_FOREVER : pacer_->due_ns(uint64_t{lead_} + 2 * margin_);
+}
+
+bool SinkTcp::has_input_ended() {
+  const sluice_read_span span = begin_read(kIn, 1);
+  end_read(kIn, 0);
+  return (span.flags & SLUICE_INPUT_ENDED) != 0;
 }
 
 bool SinkTcp::is_input_over() {
