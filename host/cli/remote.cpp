@@ -48,8 +48,7 @@ std::optional<RemoteOptions> parse_remote(const Arguments& arguments, const Remo
   for (const std::string& word : arguments) {
     if (word == "--") break;
     if (word != "--help" && word != "-h") continue;
-    po::options_description shown = options;
-    parse({"--help"}, usage.c_str(), command.description, shown, {}, exit_code);
+    parse({"--help"}, usage.c_str(), command.description, options, {}, exit_code);
     return std::nullopt;
   }
   if (!parse(shielded, usage.c_str(), command.description, all, positional, exit_code)) {
@@ -140,9 +139,9 @@ Value loose_value(const std::string& text) {
   return value ? *std::move(value) : Value(text);
 }
 
-Value object_of(std::vector<std::pair<std::string, Value>> members) {
+Value object_of(const std::vector<std::pair<std::string, Value>>& members) {
   Value object = Value::object();
-  for (auto& [key, value] : members) object.set(std::move(key), std::move(value));
+  for (const auto& [key, value] : members) object.set(key, value);
   return object;
 }
 

@@ -52,6 +52,6 @@ int call_change(const RemoteOptions& options, const std::string& method, graph::
 graph::Value loose_value(const std::string& text);
 
 // An object of alternating keys and values.
-graph::Value object_of(std::vector<std::pair<std::string, graph::Value>> members);
+graph::Value object_of(const std::vector<std::pair<std::string, graph::Value>>& members);
 
 }  // namespace sluice::cli

@@ -13,7 +13,6 @@ namespace sluice::control {
 namespace {
 
 using graph::Value;
-using support::Error;
 using support::ErrorCode;
 
 constexpr size_t kMostSubscriptions = 256;
@@ -51,7 +50,7 @@ support::Result<std::unique_ptr<Control>> Control::start(session::Session& sessi
   control->lock_.emplace(std::move(*lock));
   Control* const self = control.get();
   Server::Handlers handlers;
-  handlers.on_line = [self](uint64_t connection, std::string line) {
+  handlers.on_line = [self](uint64_t connection, const std::string& line) {
     // Reading is done here, on the server's thread: a hostile message costs the session nothing.
     auto message = std::make_shared<std::optional<Value>>(graph::parse_json_value(line));
     self->post([self, connection, message] {
@@ -108,7 +107,7 @@ bool Control::wants_levels() const {
 }
 
 RpcResult Control::subscribe(const Value& params, const Caller& caller) {
-  static const std::set<std::string> kTopics{"changes", "states", "losses", "statistics"};
+  static const std::set<std::string> known{"changes", "states", "losses", "statistics"};
   Subscription subscription;
   subscription.connection = caller.connection;
   const Value* topics = params.find("topics");
@@ -118,7 +117,7 @@ RpcResult Control::subscribe(const Value& params, const Caller& caller) {
     return RpcError{kInvalidParams, "\"topics\" is a list of texts."};
   } else {
     for (const Value& topic : topics->elements()) {
-      if (!topic.is_text() || !kTopics.contains(topic.text())) {
+      if (!topic.is_text() || !known.contains(topic.text())) {
         return RpcError{kInvalidParams,
                         "There are the topics changes, states, losses and "
                         "statistics."};

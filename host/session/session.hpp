@@ -115,7 +115,7 @@ class Session {
     int64_t deadline_ns = 0;
   };
 
-  Session(loader::Registry& registry) : registry_(registry) {}
+  explicit Session(loader::Registry& registry) : registry_(registry) {}
 
   support::Result<graph::Value> changed_base(const ChangeRequest& request);
   support::Result<Next> load(graph::Value base, const ChangeRequest& request);

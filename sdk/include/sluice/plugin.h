@@ -439,8 +439,8 @@ enum {
   SLUICE_TYPE_ADAPTS_RATE = 1u << 3,
   SLUICE_TYPE_ADAPTS_CHANNELS = 1u << 4,
   /* One PCM input and one PCM output of the same format, at the pace of two clocks: the host may
-   * insert it where two clocks meet. See sluice_reader_host. Gauges writer_ppm and reader_ppm, if it
-   * has them, are the two clocks against the host's. */
+   * insert it where two clocks meet. See sluice_reader_host. Gauges writer_ppm and reader_ppm, if
+   * it has them, are the two clocks against the host's. */
   SLUICE_TYPE_BRIDGES_CLOCKS = 1u << 5
 };
 
