@@ -260,7 +260,8 @@ void Session::commit() {
   }
   engine.publish_policies();
   for (const auto& [input, turn] : turns) {
-    const auto& [in, out] = turn;
+    const auto& in = turn.first;
+    const auto& out = turn.second;
     const bool is_exchange = !in.empty() && !out.empty();
     const bool is_alike_there =
         !is_exchange || std::any_of(in.begin(), in.end(), [&](const engine::Edge* a) {

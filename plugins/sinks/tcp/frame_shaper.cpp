@@ -35,7 +35,7 @@ double load(const std::byte* from, sluice_sample_format format) {
     case SLUICE_SAMPLE_S24: {
       uint32_t bits = 0;
       std::memcpy(&bits, from, 3);
-      return static_cast<int32_t>(bits << 8) / 256;
+      return static_cast<int32_t>(bits << 8) >> 8;
     }
     case SLUICE_SAMPLE_S32:
       return plain<int32_t>(from);
