@@ -20,7 +20,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <regex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -124,10 +123,10 @@ class Snapserver : public Cli {
       }
     }
     close(descriptor);
-    std::smatch found;
-    // The stream's own status is the last one of its object; groups have none.
-    const std::regex pattern("\"status\":\"(idle|playing)\"");
-    return std::regex_search(answer, found, pattern) ? found[1].str() : answer;
+    for (const char* word : {"idle", "playing"}) {
+      if (answer.find("\"status\":\"" + std::string(word) + "\"") != std::string::npos) return word;
+    }
+    return answer;
   }
   static bool write_all(int descriptor, const std::string& text) {
     return ::write(descriptor, text.data(), text.size()) == static_cast<ssize_t>(text.size());
