@@ -37,7 +37,7 @@ constexpr size_t kStackBytes = size_t{1} << 20;
 struct Fiber::State {
   std::function<void()> body;
   boost::context::fiber inner;             // the suspended body, valid while it is not running
-  boost::context::fiber* outer = nullptr;  // the suspended resumer, valid while the body runs
+  boost::context::fiber outer;  // the suspended resumer, while the body runs
   bool is_finished = false;
 #if defined(SLUICE_FIBER_ASAN)
   const void* stack_bottom = nullptr;
@@ -70,7 +70,7 @@ Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
 #if defined(SLUICE_FIBER_ASAN)
         __sanitizer_finish_switch_fiber(nullptr, &state.outer_bottom, &state.outer_bytes);
 #endif
-        state.outer = &outer;
+        state.outer = std::move(outer);
         state.body();
         state.is_finished = true;
 #if defined(SLUICE_FIBER_ASAN)
@@ -79,7 +79,7 @@ Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
 #if defined(SLUICE_FIBER_TSAN)
         __tsan_switch_to_fiber(state.tsan_outer, 0);
 #endif
-        return std::move(*state.outer);
+        return std::move(state.outer);
       });
 }
 
@@ -113,7 +113,7 @@ void Fiber::suspend() {
 #if defined(SLUICE_FIBER_TSAN)
   __tsan_switch_to_fiber(state.tsan_outer, 0);
 #endif
-  *state.outer = std::move(*state.outer).resume();
+  state.outer = std::move(state.outer).resume();
 #if defined(SLUICE_FIBER_ASAN)
   __sanitizer_finish_switch_fiber(state.fake_stack, &state.outer_bottom, &state.outer_bytes);
 #endif

@@ -279,7 +279,8 @@ TEST_F(Live, Every_call_of_the_documentation_works) {
     EXPECT_EQ(outcome.exit_code, 0) << line << "\n" << outcome.output;
     used += line + "\n";
   }
-  for (const auto& method : call("methods")["methods"]) {
+  const auto answer = call("methods");
+  for (const auto& method : answer["methods"]) {
     EXPECT_THAT(used, HasSubstr("sluice call " + method.get<std::string>()));
   }
 }
