@@ -20,6 +20,7 @@
 #endif
 
 #if defined(SLUICE_FIBER_ASAN)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(SLUICE_FIBER_TSAN)
@@ -36,7 +37,7 @@ constexpr size_t kStackBytes = size_t{1} << 20;
 
 struct Fiber::State {
   std::function<void()> body;
-  boost::context::fiber inner;             // the suspended body, valid while it is not running
+  boost::context::fiber inner;  // the suspended body, valid while it is not running
   boost::context::fiber outer;  // the suspended resumer, while the body runs
   bool is_finished = false;
 #if defined(SLUICE_FIBER_ASAN)
@@ -60,6 +61,8 @@ Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
 #if defined(SLUICE_FIBER_ASAN)
   state.stack_bottom = static_cast<const char*>(stack.sp) - stack.size;
   state.stack_bytes = stack.size;
+  // Where another stack has lain, its frames are still marked; so would they be for who maps next.
+  ASAN_UNPOISON_MEMORY_REGION(state.stack_bottom, state.stack_bytes);
 #endif
 #if defined(SLUICE_FIBER_TSAN)
   state.tsan_fiber = __tsan_create_fiber(0);
@@ -84,6 +87,10 @@ Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
 }
 
 Fiber::~Fiber() {
+#if defined(SLUICE_FIBER_ASAN)
+  state_->inner = {};
+  ASAN_UNPOISON_MEMORY_REGION(state_->stack_bottom, state_->stack_bytes);
+#endif
 #if defined(SLUICE_FIBER_TSAN)
   __tsan_destroy_fiber(state_->tsan_fiber);
 #endif

@@ -10,6 +10,10 @@
 #include <string>
 #include <system_error>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace sluice::engine {
 namespace {
 
@@ -58,6 +62,10 @@ support::Result<MirrorMemory> MirrorMemory::create(const char* name, std::size_t
 
   void* base = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return refused("address space", data_bytes, errno);
+#if defined(__SANITIZE_ADDRESS__)
+  // Where a stack has lain, its frames are still marked.
+  ASAN_UNPOISON_MEMORY_REGION(base, mapped);
+#endif
   memory.base_ = static_cast<std::byte*>(base);
   memory.header_bytes_ = header;
   memory.data_bytes_ = data_bytes;
