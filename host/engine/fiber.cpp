@@ -77,7 +77,8 @@ Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
         state.body();
         state.is_finished = true;
 #if defined(SLUICE_FIBER_ASAN)
-        __sanitizer_start_switch_fiber(nullptr, state.outer_bottom, state.outer_bytes);
+        // Null would take away frames that are returned through below.
+        __sanitizer_start_switch_fiber(&state.fake_stack, state.outer_bottom, state.outer_bytes);
 #endif
 #if defined(SLUICE_FIBER_TSAN)
         __tsan_switch_to_fiber(state.tsan_outer, 0);
