@@ -1,0 +1,223 @@
+// The nodes of a document and what joins them.
+#include "host/session/graph_builder.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sluice::session {
+
+using engine::InputPort;
+using engine::Node;
+using engine::OutputPort;
+
+namespace {
+
+engine::ParameterValue to_engine(const sluice_parameter& declared,
+                                 const graph::ParameterValue& value) {
+  engine::ParameterValue result;
+  if (const auto* flag = std::get_if<bool>(&value)) result.number = *flag ? 1 : 0;
+  if (const auto* whole = std::get_if<int64_t>(&value)) result.number = static_cast<double>(*whole);
+  if (const auto* number = std::get_if<double>(&value)) result.number = *number;
+  if (const auto* list = std::get_if<std::vector<double>>(&value)) {
+    result.list = *list;
+    result.rows = 1;
+  }
+  if (const auto* matrix = std::get_if<graph::Matrix>(&value)) {
+    result.list = matrix->numbers;
+    result.rows = static_cast<uint32_t>(matrix->rows);
+  }
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    result.text = *text;
+    for (uint32_t i = 0; i < declared.choice_count; ++i) {
+      if (*text == declared.choices[i]) result.number = i;
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+uint64_t GraphBuilder::seed_of(std::string_view id) {
+  uint64_t hash = 14695981039346656037ULL;
+  for (const char c : id) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return hash;
+}
+
+engine::ParameterValue GraphBuilder::default_of(const sluice_parameter& declared) {
+  engine::ParameterValue value;
+  value.number = declared.default_number;
+  if (declared.default_text) value.text = declared.default_text;
+  return value;
+}
+
+GraphBuilder::GraphBuilder(const graph::Document& document, loader::Registry& registry,
+                           engine::EngineOptions options)
+    : document_(document), registry_(registry), options_(options) {
+  result_.engine = std::make_unique<engine::Engine>(options);
+  engine_ = result_.engine.get();
+}
+
+GraphBuilder::GraphBuilder(const graph::Document& document, loader::Registry& registry,
+                           engine::EngineOptions options, Running running)
+    : document_(document),
+      registry_(registry),
+      options_(options),
+      running_(std::move(running)),
+      engine_(running_.engine) {
+  for (const PlannedNode& planned : running_.nodes) running_nodes_.insert(planned.node);
+  result_.landings = running_.landings;
+}
+
+BuildResult GraphBuilder::run() {
+  edges_ = document_.active_edges();
+  make_nodes();
+  if (!failed()) make_wires();
+  if (!failed()) solve();
+  if (!failed()) make_room();
+  if (!failed()) join();
+  if (failed()) {
+    result_.nodes.clear();
+    result_.engine.reset();
+  }
+  return std::move(result_);
+}
+
+void GraphBuilder::make_nodes() {
+  for (const PlannedNode& planned : running_.nodes) {
+    if (planned.is_inserted) result_.nodes.push_back(planned);
+  }
+  for (const graph::Node* used : used_nodes(document_)) {
+    const graph::Node& wanted = *used;
+    const auto there =
+        std::find_if(running_.nodes.begin(), running_.nodes.end(), [&](const auto& planned) {
+          return !planned.is_inserted && planned.node->id() == wanted.id;
+        });
+    if (there != running_.nodes.end()) {
+      result_.nodes.push_back(*there);
+      document_node_[there->node] = &wanted;
+      by_id_[wanted.id] = there->node;
+      continue;
+    }
+    auto type = registry_.find(wanted.type);
+    if (!type) {
+      error(wanted.type_at, type.error().message);
+      continue;
+    }
+    std::vector<engine::ParameterValue> values;
+    for (const sluice_parameter& declared : (*type)->parameters()) {
+      const graph::NodeParameter* given = wanted.find_parameter(declared.key);
+      values.push_back(given ? to_engine(declared, given->value) : default_of(declared));
+    }
+    auto node = engine_->add(wanted.id, (*type)->data(), std::move(values), seed_of(wanted.id));
+    if (!node) {
+      error(wanted.at, node.error().message);
+      continue;
+    }
+    add_planned(**node, false);
+    document_node_[*node] = &wanted;
+    by_id_[wanted.id] = *node;
+    if (wanted.isolate) {
+      result_.diagnostics.push_back(
+          {graph::Severity::kWarning, wanted.at,
+           wanted.id + " asks for a process of its own (isolate), which this version does not "
+                       "give: it runs inside sluice, and a crash of it ends sluice"});
+    }
+  }
+}
+
+void GraphBuilder::make_wires() {
+  for (const graph::Edge& edge : edges_) {
+    const auto there =
+        std::find_if(running_.edges.begin(), running_.edges.end(),
+                     [&](const auto& planned) { return planned.edge.key() == edge.key(); });
+    if (there != running_.edges.end()) {
+      for (engine::Edge* hop : there->hops) {
+        wires_.push_back({&edge, &hop->from, &hop->to, 0.0, hop});
+      }
+      continue;
+    }
+    add_wire(edge, false);
+  }
+  for (const Landing& landing : running_.landings) {
+    wires_.push_back({nullptr, &landing.edge->from, landing.port, 0.0, landing.edge});
+  }
+  // A node on standby is made for what its routes will bring.
+  for (const graph::Switch& one : document_.switches) {
+    for (const graph::Route& route : one.routes) {
+      for (const graph::Edge& edge : route.edges) {
+        const graph::Node* reader = document_.find_node(edge.to_node);
+        if (reader && reader->standby) add_wire(edge, true);
+      }
+    }
+  }
+}
+
+void GraphBuilder::add_wire(const graph::Edge& edge, bool is_later) {
+  const auto from = by_id_.find(edge.from_node);
+  const auto to = by_id_.find(edge.to_node);
+  if (from == by_id_.end() || to == by_id_.end()) return;
+  InputPort* port = input(*to->second, edge.to_port);
+  if (is_later) {
+    const bool is_fed =
+        is_running(*to->second) || std::any_of(wires_.begin(), wires_.end(),
+                                               [&](const Wire& wire) { return wire.to == port; });
+    if (is_fed) return;
+  } else if (const Landing* landing = landing_at(*port)) {
+    port = landing->converter->inputs[0].get();
+  }
+  Wire wire{&edge, output(*from->second, edge.from_port), port, edge.options.gain_db};
+  wire.is_later = is_later;
+  wires_.push_back(wire);
+}
+
+const Landing* GraphBuilder::landing_at(const InputPort& port) const {
+  for (const Landing& landing : result_.landings) {
+    if (landing.port == &port) return &landing;
+  }
+  return nullptr;
+}
+
+void GraphBuilder::add_planned(Node& node, bool is_inserted) {
+  const std::vector<ClockName> clocks(node.type().port_count);
+  result_.nodes.push_back({&node, is_inserted, clocks, clocks});
+}
+
+PlannedNode& GraphBuilder::planned(const Node& node) {
+  return *std::find_if(result_.nodes.begin(), result_.nodes.end(),
+                       [&](const PlannedNode& p) { return p.node == &node; });
+}
+
+OutputPort* GraphBuilder::output(Node& node, std::string_view key) {
+  for (const auto& port : node.outputs) {
+    if (key == port->declaration.key) return port.get();
+  }
+  return nullptr;
+}
+
+InputPort* GraphBuilder::input(Node& node, std::string_view key) {
+  for (const auto& port : node.inputs) {
+    if (key == port->declaration.key) return port.get();
+  }
+  return nullptr;
+}
+
+// Nodes in an order in which every edge points forward.
+std::vector<Node*> GraphBuilder::ordered() const {
+  std::vector<Node*> order;
+  std::vector<Node*> left;
+  for (const PlannedNode& planned : result_.nodes) left.push_back(planned.node);
+  while (!left.empty()) {
+    const auto next = std::find_if(left.begin(), left.end(), [&](const Node* node) {
+      return std::none_of(wires_.begin(), wires_.end(), [&](const Wire& wire) {
+        return &wire.to->node == node &&
+               std::find(left.begin(), left.end(), &wire.from->node) != left.end();
+      });
+    });
+    if (next == left.end()) break;
+    order.push_back(*next);
+    left.erase(next);
+  }
+  return order;
+}
+
+}  // namespace sluice::session

@@ -1,0 +1,105 @@
+// What stands behind build and extend (builder.hpp): one pass over a document, in steps that each
+// need the one before. [control]
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/session/builder.hpp"
+#include "host/session/clock_map.hpp"
+
+namespace sluice::session {
+
+class GraphBuilder {
+ public:
+  GraphBuilder(const graph::Document& document, loader::Registry& registry,
+               engine::EngineOptions options);
+  GraphBuilder(const graph::Document& document, loader::Registry& registry,
+               engine::EngineOptions options, Running running);
+
+  // Once.
+  BuildResult run();
+
+ private:
+  // An edge of the document on its way to the engine: where it comes from after adapters.
+  struct Wire {
+    const graph::Edge* edge;
+    engine::OutputPort* from;
+    engine::InputPort* to;
+    double gain_db;
+    engine::Edge* running = nullptr;  // it is there already
+    bool is_later = false;            // of a route that is not taken: decides formats alone
+  };
+
+  bool failed() const { return graph::has_errors(result_.diagnostics); }
+  void error(graph::Location at, std::string message) {
+    result_.diagnostics.push_back({graph::Severity::kError, std::move(at), std::move(message)});
+  }
+  bool is_running(const engine::Node& node) const { return running_nodes_.contains(&node); }
+
+  // Nodes and wires.
+  void make_nodes();
+  void make_wires();
+  void add_wire(const graph::Edge& edge, bool is_later);
+  const Landing* landing_at(const engine::InputPort& port) const;
+  void add_planned(engine::Node& node, bool is_inserted);
+  PlannedNode& planned(const engine::Node& node);
+  static engine::OutputPort* output(engine::Node& node, std::string_view key);
+  static engine::InputPort* input(engine::Node& node, std::string_view key);
+  // Nodes in an order in which every edge points forward.
+  std::vector<engine::Node*> ordered() const;
+  // A number that is the same for the same node in every run: FNV-1a, 64 bits (Fowler, Noll, Vo).
+  static uint64_t seed_of(std::string_view id);
+  static engine::ParameterValue default_of(const sluice_parameter& declared);
+
+  // Formats.
+  void solve();
+  bool adapt_to_running(const engine::Node& node);
+  std::optional<sluice_port_info> describe(engine::Node& node, uint32_t port);
+  bool solve_inputs(engine::Node& node);
+  bool solve_input(engine::Node& node, engine::InputPort& port, const sluice_port_info& info,
+                   std::vector<Wire*>& feeding);
+  void solve_unfed(const engine::Node& node, engine::InputPort& port, const sluice_port_info& info);
+  bool solve_outputs(engine::Node& node);
+  std::span<const sluice_format_offer> wishes(const engine::OutputPort& port) const;
+  bool mismatch(const engine::Node& node, const engine::InputPort& port,
+                const sluice_port_info& info, const Wire& wire);
+  void make_room();
+
+  // Adapters.
+  bool adapt(Wire& wire, const sluice_format& target);
+  bool cannot_adapt(const Wire& wire, const sluice_format& target);
+  engine::Node* insert(uint32_t flag, const engine::Node& reader, const engine::InputPort& port,
+                       const sluice_format& from, const sluice_format& to);
+  static engine::ParameterValue adapter_value(const sluice_parameter& declared,
+                                              const sluice_format& to);
+
+  // Clocks and edges.
+  void join();
+  void note_edges();
+  void complete_clocks(const ClockMap& clocks);
+
+  const graph::Document& document_;
+  loader::Registry& registry_;
+  const engine::EngineOptions options_;
+  const Running running_;
+  engine::Engine* engine_ = nullptr;
+  std::set<const engine::Node*> running_nodes_;
+  BuildResult result_;
+  std::vector<graph::Edge> edges_;
+  std::vector<Wire> wires_;
+  std::vector<Wire> wires_extra_;
+  std::map<const engine::Node*, const graph::Node*> document_node_;
+  std::map<std::string, engine::Node*, std::less<>> by_id_;
+  std::map<const graph::Edge*, std::vector<engine::Edge*>> hops_;
+  std::map<const graph::Edge*, std::vector<engine::Node*>> adapters_of_;
+  int adapters_ = 0;
+};
+
+}  // namespace sluice::session

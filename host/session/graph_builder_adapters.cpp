@@ -1,0 +1,95 @@
+// Nodes that the graph does not name, put in where two ends differ in format.
+#include <sluice/describe.hpp>
+
+#include "host/session/format_solver.hpp"
+#include "host/session/graph_builder.hpp"
+
+namespace sluice::session {
+
+using engine::InputPort;
+using engine::Node;
+using engine::OutputPort;
+
+// Brings what comes over `wire` to `target` by adapters, one aspect after the other.
+bool GraphBuilder::adapt(Wire& wire, const sluice_format& target) {
+  if (wire.is_later) return true;
+  const auto step = [&](uint32_t flag, sluice_format wanted) {
+    if (wanted.sample_format == wire.from->format.sample_format &&
+        wanted.channels == wire.from->format.channels &&
+        wanted.rate_hz == wire.from->format.rate_hz) {
+      return true;
+    }
+    Node* adapter = insert(flag, wire.to->node, *wire.to, wire.from->format, wanted);
+    if (!adapter) return cannot_adapt(wire, target);
+    wires_extra_.push_back({wire.edge, wire.from, adapter->inputs[0].get(), 0.0});
+    if (wire.edge) adapters_of_[wire.edge].push_back(adapter);
+    wire.from = adapter->outputs[0].get();
+    return true;
+  };
+  const sluice_format& from = wire.from->format;
+  if (from.channels != target.channels || from.rate_hz != target.rate_hz) {
+    sluice_format wanted = from;
+    wanted.sample_format = SLUICE_SAMPLE_F32;
+    if (!step(SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT, wanted)) return false;
+    wanted.channels = target.channels;
+    if (!step(SLUICE_TYPE_ADAPTS_CHANNELS, wanted)) return false;
+    wanted.rate_hz = target.rate_hz;
+    if (!step(SLUICE_TYPE_ADAPTS_RATE, wanted)) return false;
+  }
+  return step(SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT, target);
+}
+
+bool GraphBuilder::cannot_adapt(const Wire& wire, const sluice_format& target) {
+  error(wire.edge ? wire.edge->at : document_.at,
+        wire.from->node.id() + "." + wire.from->declaration.key + " gives " +
+            to_text(wire.from->format) + ", " + wire.to->node.id() + "." +
+            wire.to->declaration.key + " needs " + to_text(target) +
+            " here, and no plugin may be put in between that converts it; add such a node.");
+  return false;
+}
+
+// Makes an adapter of the kind `flag` in front of `port`; null if nobody offers one or it may not
+// be inserted.
+Node* GraphBuilder::insert(uint32_t flag, const Node& reader, const InputPort& port,
+                           const sluice_format& from, const sluice_format& to) {
+  const graph::Node* wanted = document_node_[&reader];
+  if (wanted && wanted->adapt == graph::Adapt::kNever) return nullptr;
+  for (const loader::Type* candidate : registry_.all()) {
+    if (!candidate->has_flag(flag)) continue;
+    auto type = registry_.find(candidate->id());
+    if (!type) continue;
+    std::string id =
+        reader.id() + "." + port.declaration.key + ".adapter" + std::to_string(++adapters_);
+    std::vector<engine::ParameterValue> values;
+    for (const sluice_parameter& declared : (*type)->parameters()) {
+      values.push_back(adapter_value(declared, to));
+    }
+    auto node = engine_->add(id, (*type)->data(), std::move(values), seed_of(id));
+    if (!node) continue;
+    add_planned(**node, true);
+    (*node)->inputs[0]->format = from;
+    if (!solve_outputs(**node)) return nullptr;
+    result_.notes.push_back("Inserted a " + std::string((*type)->id()) + " in front of " +
+                            reader.id() + ": " + to_text(from) + " becomes " + to_text(to) + ".");
+    return *node;
+  }
+  return nullptr;
+}
+
+engine::ParameterValue GraphBuilder::adapter_value(const sluice_parameter& declared,
+                                                   const sluice_format& to) {
+  engine::ParameterValue value = default_of(declared);
+  const std::string_view key = declared.key;
+  if (key == "rate_hz") value.number = to.rate_hz;
+  if (key == "channels") value.number = to.channels;
+  if (key == "format") {
+    static constexpr const char* kNames[] = {"", "f32", "s16", "s24", "s32"};
+    value.text = kNames[to.sample_format];
+    for (uint32_t i = 0; i < declared.choice_count; ++i) {
+      if (value.text == declared.choices[i]) value.number = i;
+    }
+  }
+  return value;
+}
+
+}  // namespace sluice::session
