@@ -6,11 +6,11 @@
 #include <limits>
 #include <optional>
 #include <sluice/sluice.hpp>
+#include <sluice/wav_header.hpp>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "stream_header.hpp"
 #include "writing_end.hpp"
 
 namespace {
@@ -74,7 +74,7 @@ class SinkPipe : public sluice::Threaded<SinkPipe> {
     frame_bytes_ = sluice::frame_bytes(setup.format());
     drops_ = choice(kWhenAlone) == 1;
     header_.reset();
-    if (choice(kHeader) == 1) header_.emplace(setup.format());
+    if (choice(kHeader) == 1) header_ = sluice::WavHeader::of_stream(setup.format());
     end_.prepare(std::string(text(kPath)));
   }
 
@@ -183,7 +183,7 @@ class SinkPipe : public sluice::Threaded<SinkPipe> {
   uint32_t frame_bytes_ = 0;
   bool drops_ = false;
   pipes::WritingEnd end_;
-  std::optional<pipes::StreamHeader> header_;
+  std::optional<sluice::WavHeader> header_;
   std::span<const std::byte> header_left_;
   size_t cut_bytes_ = 0;  // of the next frame, written already
   bool is_full_ = false;

@@ -1,6 +1,6 @@
 #include "plugins/sinks/wav/pcm_writer.hpp"
 
-#include "plugins/sinks/wav/wav_header.hpp"
+#include <sluice/wav_header.hpp>
 
 namespace {
 
@@ -39,8 +39,9 @@ std::optional<sluice::Failure> PcmWriter::finish() {
 }
 
 std::optional<sluice::Failure> PcmWriter::write_header() {
-  const WavHeader header(format_, frames_, always_rf64_);
-  if (file_.write_at(0, header.data(), header.size()) < header.size()) {
+  const auto header = sluice::WavHeader::of_file(format_, frames_, always_rf64_);
+  const auto bytes = header.bytes();
+  if (file_.write_at(0, bytes.data(), bytes.size()) < bytes.size()) {
     return file_.failure(frames_);
   }
   return std::nullopt;

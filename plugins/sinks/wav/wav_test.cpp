@@ -15,9 +15,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sluice/wav_header.hpp>
 #include <thread>
 
-#include "plugins/sinks/wav/wav_header.hpp"
 #include "tests/support/sound_files.hpp"
 #include "tests/support/worker_driver.hpp"
 
@@ -220,8 +220,9 @@ TEST_F(SinkWav, Container_set_wins_over_the_name) {
 }
 
 TEST_F(SinkWav, WavHeader_stereo_is_plain_pcm) {
-  const WavHeader header(format_of(SLUICE_SAMPLE_S16), 10, false);
-  const std::string bytes(static_cast<const char*>(header.data()), header.size());
+  const auto header = WavHeader::of_file(format_of(SLUICE_SAMPLE_S16), 10, false);
+  const std::string bytes(reinterpret_cast<const char*>(header.bytes().data()),
+                          header.bytes().size());
   EXPECT_EQ(bytes.substr(0, 4), "RIFF");
   const size_t fmt = bytes.find("fmt ");
   EXPECT_EQ(bytes[fmt + 8], 1);
@@ -233,16 +234,17 @@ TEST_F(SinkWav, WavHeader_past_4_gib_is_rf64_and_read_with_every_frame) {
   const uint64_t limit_frames = (uint64_t{0xffffffff} - 100) / 8;
   for (const uint64_t frames : {limit_frames, limit_frames + 100, uint64_t{5} << 27}) {
     const std::string path = folder_ / "long.wav";
-    const WavHeader header(format, frames, false);
+    const auto header = WavHeader::of_file(format, frames, false);
+    const auto bytes = header.bytes();
     std::ofstream(path, std::ios::binary)
-        .write(static_cast<const char*>(header.data()),
-               static_cast<std::streamsize>(header.size()));
-    fs::resize_file(path, header.size() + frames * 8);  // sparse
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+    fs::resize_file(path, bytes.size() + frames * 8);  // sparse
     const SoundInfo info = sound_info(path);
     EXPECT_EQ(info.frames, frames);
     EXPECT_EQ(info.kind & SF_FORMAT_TYPEMASK,
               frames > limit_frames ? SF_FORMAT_RF64 : SF_FORMAT_WAV);
-    EXPECT_EQ(header.size(), WavHeader(format, 0, true).size());
+    EXPECT_EQ(bytes.size(), WavHeader::of_file(format, 0, true).bytes().size());
   }
 }
 
@@ -408,8 +410,8 @@ TEST_P(SinkWavTrouble, FileSizeLimit_reached_fails_with_a_sentence_and_a_playabl
   EXPECT_THAT(content_of(report), HasSubstr("File too large. What was written can be played."));
   expect_playable(path, 200000, true);
   if (!path.ends_with(".flac") && !path.ends_with(".ogg")) {
-    EXPECT_EQ(fs::file_size(path), WavHeader(format_of(SLUICE_SAMPLE_S16), 0, false).size() +
-                                       sound_info(path).frames * 4);
+    const auto header = WavHeader::of_file(format_of(SLUICE_SAMPLE_S16), 0, false);
+    EXPECT_EQ(fs::file_size(path), header.bytes().size() + sound_info(path).frames * 4);
   }
 }
 
