@@ -1,17 +1,12 @@
 // How evenly sink.tcp sends, against a bare loop of clock_nanosleep and send, GStreamer and ffmpeg,
 // and what a hundred senders on one ring cost. Peers are looked for on the PATH.
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,7 +15,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -30,13 +24,10 @@
 #include <vector>
 
 #include "tests/bench/paired.hpp"
-
-extern char** environ;
+#include "tests/bench/programs.hpp"
 
 namespace sluice::bench {
 namespace {
-
-using Words = std::vector<std::string>;
 
 constexpr int kRateHz = 48000;
 constexpr int kFrameBytes = 4;
@@ -48,17 +39,6 @@ int64_t now_ns() {
   timespec time{};
   clock_gettime(CLOCK_MONOTONIC, &time);
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-bool is_on_path(const std::string& program) {
-  const char* path = std::getenv("PATH");
-  std::string folders = path ? path : "";
-  for (size_t at = 0; at <= folders.size();) {
-    const size_t end = std::min(folders.find(':', at), folders.size());
-    if (access((folders.substr(at, end - at) + "/" + program).c_str(), X_OK) == 0) return true;
-    at = end + 1;
-  }
-  return false;
 }
 
 struct Arrival {
@@ -178,44 +158,6 @@ double rate_error_ppm(const std::vector<Arrival>& arrivals) {
   return median(std::move(slopes));
 }
 
-// A program under way; its output goes nowhere.
-class Process {
- public:
-  explicit Process(const Words& words) {
-    std::vector<char*> arguments;
-    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    for (const int descriptor : {0, 1, 2}) {
-      posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0);
-    }
-    if (posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ) != 0) {
-      std::fprintf(stderr, "cannot start %s\n", arguments[0]);
-      std::exit(1);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-  }
-  ~Process() { end(); }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
-  // Asks it to end, waits for that, and returns the CPU seconds it used.
-  double end() {
-    if (pid_ <= 0) return 0;
-    kill(pid_, SIGINT);
-    rusage usage{};
-    wait4(std::exchange(pid_, -1), nullptr, 0, &usage);
-    const auto seconds = [](const timeval& time) {
-      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-  }
-
- private:
-  pid_t pid_ = -1;
-};
-
 using Sender = std::function<void(uint16_t port, double seconds)>;
 
 std::vector<Arrival> arrivals_of(const Sender& sender, double seconds) {
@@ -228,6 +170,8 @@ Sender program(std::function<Words(const std::string& port)> words) {
   return [words = std::move(words)](uint16_t port, double seconds) {
     Process process(words(std::to_string(port)));
     std::this_thread::sleep_for(std::chrono::duration<double>(seconds + kSettleS));
+    process.interrupt();
+    process.end();
   };
 }
 
@@ -377,6 +321,7 @@ double cpu_of(const std::string& sluice, const std::string& wav, int sinks, doub
   graph.close();
   Process process({sluice, "run", "-q", path});
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  process.interrupt();
   return process.end();
 }
 
@@ -388,43 +333,14 @@ void bench_cpu(Table& table, const std::string& sluice, const std::string& wav, 
   table.row_at_most("CPU of 100 senders on one ring, against one", cpu, "s", 25.0);
 }
 
-// 16 bits of noise for longer than anything here lasts.
-void make_wav(const std::filesystem::path& path, uint32_t seconds) {
-  const uint32_t bytes = seconds * kRateHz * kFrameBytes;
-  std::ofstream file(path, std::ios::binary);
-  const auto number = [&](uint32_t value, int size) {
-    file.write(reinterpret_cast<const char*>(&value), size);
-  };
-  file << "RIFF";
-  number(36 + bytes, 4);
-  file << "WAVEfmt ";
-  number(16, 4);
-  number(1, 2);
-  number(2, 2);
-  number(kRateHz, 4);
-  number(kRateHz * kFrameBytes, 4);
-  number(kFrameBytes, 2);
-  number(16, 2);
-  file << "data";
-  number(bytes, 4);
-  std::vector<uint32_t> second(kRateHz);
-  uint32_t state = 1;
-  for (uint32_t i = 0; i < seconds; ++i) {
-    for (uint32_t& frame : second) frame = state = state * 1664525u + 1013904223u;
-    file.write(reinterpret_cast<const char*>(second.data()), kRateHz * kFrameBytes);
-  }
-}
-
 int run_all() {
-  const std::filesystem::path bin = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  const std::string sluice = bin / "sluice";
+  const std::string sluice = bin_folder() / "sluice";
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("sluice-pacing." + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
   const std::string wav = folder / "in.wav";
-  make_wav(wav, 200);
-  const char* wish = std::getenv("SLUICE_BENCH_SECONDS");
-  const double longest_s = wish ? std::atof(wish) : 60.0;
+  make_wav(wav, 200, false);
+  const double longest_s = running_seconds();
   Table table("sink.tcp: 10 ms chunks of s16 stereo at 48 kHz; medians of paired rounds");
   bench_lateness(table, sluice, wav, std::min(longest_s, 20.0));
   bench_rate(table, sluice, wav, longest_s);

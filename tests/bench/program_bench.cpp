@@ -1,21 +1,13 @@
 // The whole program against ffmpeg and GStreamer: rendering, the first byte on the socket, and what
 // a running TCP graph costs. The peers are looked for on the PATH; a row without its peer says so.
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -24,83 +16,10 @@
 #include <vector>
 
 #include "tests/bench/paired.hpp"
-
-extern char** environ;
+#include "tests/bench/programs.hpp"
 
 namespace sluice::bench {
 namespace {
-
-using Words = std::vector<std::string>;
-
-std::filesystem::path bin_folder() {
-  return std::filesystem::read_symlink("/proc/self/exe").parent_path();
-}
-
-bool is_on_path(const std::string& program) {
-  const char* path = std::getenv("PATH");
-  std::string folders = path ? path : "";
-  for (size_t at = 0; at <= folders.size();) {
-    const size_t end = std::min(folders.find(':', at), folders.size());
-    if (access((folders.substr(at, end - at) + "/" + program).c_str(), X_OK) == 0) return true;
-    at = end + 1;
-  }
-  return false;
-}
-
-// A program under way; its output goes nowhere.
-class Process {
- public:
-  explicit Process(const Words& words) {
-    std::vector<char*> arguments;
-    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    for (const int descriptor : {0, 1, 2}) {
-      posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0);
-    }
-    if (posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), environ) != 0) {
-      std::fprintf(stderr, "cannot start %s\n", arguments[0]);
-      std::exit(1);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-  }
-  ~Process() {
-    if (pid_ > 0) {
-      kill(pid_, SIGKILL);
-      end();
-    }
-  }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
-  // Proportional set size in KiB, now.
-  double pss_kib() const {
-    std::ifstream rollup("/proc/" + std::to_string(pid_) + "/smaps_rollup");
-    for (std::string line; std::getline(rollup, line);) {
-      if (line.starts_with("Pss:")) return std::atof(line.c_str() + 4);
-    }
-    return 0.0;
-  }
-  void interrupt() const { kill(pid_, SIGINT); }
-  // Waits for the end and returns the CPU seconds used.
-  double end() {
-    int status = 0;
-    rusage usage{};
-    wait4(pid_, &status, 0, &usage);
-    pid_ = -1;
-    has_failed_ = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-    const auto seconds = [](const timeval& time) {
-      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-  }
-  bool has_failed() const { return has_failed_; }
-
- private:
-  pid_t pid_ = -1;
-  bool has_failed_ = false;
-};
 
 double wall_ms(const Words& words) {
   bool has_failed = false;
@@ -159,38 +78,6 @@ class Drain {
   std::thread thread_;
   std::chrono::steady_clock::time_point first_byte_;
 };
-
-// A float WAV of noise-like content, so that no side can take a short cut.
-void make_wav(const std::filesystem::path& path, uint32_t seconds) {
-  const uint32_t frames = seconds * 48000;
-  const uint32_t bytes = frames * 8;
-  std::ofstream file(path, std::ios::binary);
-  const auto number = [&](uint32_t value, int size) {
-    file.write(reinterpret_cast<const char*>(&value), size);
-  };
-  file << "RIFF";
-  number(36 + bytes, 4);
-  file << "WAVEfmt ";
-  number(16, 4);
-  number(3, 2);
-  number(2, 2);
-  number(48000, 4);
-  number(48000 * 8, 4);
-  number(8, 2);
-  number(32, 2);
-  file << "data";
-  number(bytes, 4);
-  std::vector<float> block(2 * 48000);
-  uint32_t state = 1;
-  for (uint32_t second = 0; second < seconds; ++second) {
-    for (float& sample : block) {
-      state = state * 1664525u + 1013904223u;
-      sample = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-33F;
-    }
-    file.write(reinterpret_cast<const char*>(block.data()),
-               static_cast<std::streamsize>(block.size() * sizeof(float)));
-  }
-}
 
 // The first `seconds` of what make_wav wrote, without the header.
 void make_raw(const std::filesystem::path& wav, const std::filesystem::path& raw,
@@ -276,12 +163,6 @@ Cost run_for(double seconds, const std::function<Words(const std::string& port)>
   return cost;
 }
 
-// How long each run lasts.
-double running_seconds() {
-  const char* wish = std::getenv("SLUICE_BENCH_SECONDS");
-  return wish ? std::atof(wish) : 60.0;
-}
-
 void bench_running(Table& table, const std::string& sluice, const std::string& wav,
                    const std::string& raw) {
   if (!is_on_path("gst-launch-1.0")) {
@@ -331,7 +212,7 @@ int run_all() {
   std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("sluice-bench." + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
-  make_wav(folder / "in.wav", 600);
+  make_wav(folder / "in.wav", 600, true);
   Table table("The program sluice against its peers; medians of paired rounds");
   bench_render(table, sluice, folder);
   bench_first_byte(table, sluice, folder / "in.wav");
