@@ -3,10 +3,10 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <sluice/wav_header.hpp>
 #include <string_view>
 
 #include "plugins/sinks/tcp/sink_tcp.hpp"
-#include "plugins/sinks/tcp/wav_head.hpp"
 
 namespace sluice {
 namespace {
@@ -40,8 +40,8 @@ void SinkTcp::begin_session() {
   if (!was_cut_short_) announce(now);
   tell_upstream(kIn, SLUICE_UPSTREAM_RECONNECTED);
   if (!sends_head_) return;
-  const WavHead head(format_);
-  append_pending(head.data(), head.size());
+  const auto header = WavHeader::of_stream(format_);
+  append_pending(header.bytes().data(), header.bytes().size());
 }
 
 void SinkTcp::end_session(Step step) {
@@ -84,13 +84,14 @@ SinkTcp::Step SinkTcp::play() {
     due_ns_ = pacer_->due_ns(std::min<uint64_t>(chunk_, ready));
     if (!sleep_until_due()) return Step::kStopped;
     const int64_t now = now_ns();
-    level_->note_spare(now, ready - std::min<uint64_t>(ready, chunk_));
     if (pacer_->forgive(now) > 0) {
       add(kStalls);
       quality_.note_trouble(now);
       place_clock(now);
     }
     step = send_due();
+    // All book-keeping waits until the chunk is on its way.
+    level_->note_spare(now, ready - std::min<uint64_t>(ready, chunk_));
     if (step == Step::kGoOn) step = look_around();
   }
   return step;
@@ -172,12 +173,6 @@ SinkTcp::Step SinkTcp::send_due() {
     const uint64_t whole = ready / chunk_ * chunk_;
     const auto frames = static_cast<uint32_t>(whole > 0 ? whole : is_first ? ready : 0);
     if (pending_begin_ == pending_end_ && frames == 0) return Step::kGoOn;
-    if (is_first) {
-      const int64_t lateness_ns = std::max<int64_t>(0, now - due_ns_);
-      lateness_ns_.add(lateness_ns);
-      jitter_.add(lateness_ns);
-    }
-    is_first = false;
     if (!watch_->allows(session_bytes_ + uint64_t{frames} * frame_bytes_)) {
       look_at_peer(stream_.info(), now);
     }
@@ -188,6 +183,12 @@ SinkTcp::Step SinkTcp::send_due() {
       result = pending_begin_ != pending_end_ ? send_pending() : send_frames(frames);
     }
     const int64_t after_ns = now_ns();
+    if (is_first) {
+      const int64_t lateness_ns = std::max<int64_t>(0, now - due_ns_);
+      lateness_ns_.add(lateness_ns);
+      jitter_.add(lateness_ns);
+    }
+    is_first = false;
     write_ns_.add(after_ns - now);
     if (result == SLUICE_ERROR_NETWORK) {
       // Its last words may say more than that it is gone.
