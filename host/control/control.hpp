@@ -47,6 +47,8 @@ class Control {
   void serve();
   // Tells subscribers what is new; about ten times a second.
   void tick(const engine::Snapshot& snapshot);
+  // Somebody wants to be told what happens.
+  bool is_watched() const { return !subscriptions_.empty(); }
   // Somebody wants levels.
   bool wants_levels() const;
 

@@ -6,9 +6,9 @@
 namespace sluice::engine {
 namespace {
 
-// A stall is reported when nothing has moved for so many looks, each kLookNs apart.
-constexpr int kStallLooks = 5;
-constexpr int64_t kLookNs = 100'000'000;
+// A stall is reported when nothing has moved for so long.
+constexpr int64_t kStallNs = 500'000'000;
+constexpr int64_t kLookNs = 250'000'000;
 // While a change is under way.
 constexpr int64_t kChangeLookNs = 2'000'000;
 
@@ -116,20 +116,21 @@ bool Engine::is_idle() const {
                       [](const auto& edge) { return edge->is_wired && !edge->is_closed; });
 }
 
-// Everybody sleeps, nobody waits for time or for the world, and nobody has woken between looks.
-bool Engine::is_stalled() {
-  if (is_idle()) return false;
+// Everybody sleeps, nobody waits for time or for the world, and nobody has woken for kStallNs.
+bool Engine::is_stalled(int64_t now_ns) {
   uint64_t wakes = 0;
-  for (const auto& lane : lanes_) {
-    if (lane->is_done()) continue;
-    if (lane->is_device() || !lane->is_waiting_for_others()) {
-      stall_looks_ = 0;
-      return false;
-    }
-    wakes += lane->wakes();
+  const bool is_still = !is_idle() && std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& it) {
+    if (it->is_done()) return true;
+    wakes += it->wakes();
+    return !it->is_device() && it->is_waiting_for_others();
+  });
+  if (!is_still) {
+    still_since_ns_ = kForever;
+    return false;
   }
-  if (wakes != std::exchange(stall_wakes_, wakes)) stall_looks_ = 0;
-  return ++stall_looks_ > kStallLooks;
+  const bool has_woken = wakes != std::exchange(stall_wakes_, wakes);
+  still_since_ns_ = has_woken ? now_ns : std::min(still_since_ns_, now_ns);
+  return now_ns - still_since_ns_ >= kStallNs;
 }
 
 Engine::Outcome Engine::run(int64_t deadline_ns, const std::function<bool()>& keep_going) {
@@ -159,7 +160,7 @@ Engine::Outcome Engine::run(int64_t deadline_ns, const std::function<bool()>& ke
       changes_.cancel_wait();
       return Outcome::kRunning;
     }
-    if (is_stalled()) {
+    if (is_stalled(now_ns)) {
       changes_.cancel_wait();
       return Outcome::kStalled;
     }

@@ -194,7 +194,7 @@ class Engine {
   bool is_sink(const Node& node) const;
   bool is_source(const Node& node) const;
   bool is_connected(const InputPort& port) const;
-  bool is_stalled();
+  bool is_stalled(int64_t now_ns);
 
   const EngineOptions options_;
   std::unique_ptr<Clock> clock_;
@@ -214,7 +214,7 @@ class Engine {
   std::string too_small_;
   std::string memory_note_;
   uint64_t stall_wakes_ = 0;
-  int stall_looks_ = 0;
+  int64_t still_since_ns_ = kForever;
   bool is_started_ = false;
   bool is_watched_ = false;
 };

@@ -79,15 +79,15 @@ support::Status Player::start() {
   return status;
 }
 
-Player::Outcome Player::play(int64_t tick_ns, const std::function<void()>& tick,
+Player::Outcome Player::play(const std::function<int64_t()>& next_tick_ns,
+                             const std::function<void()>& tick,
                              const std::function<bool()>& go_on) {
   for (;;) {
-    const int64_t until_ns = engine().clock().now_ns() + tick_ns;
-    const auto outcome = engine().run(until_ns, go_on);
+    const auto outcome = engine().run(next_tick_ns(), go_on);
     if (outcome == engine::Engine::Outcome::kFinished) return Outcome::kFinished;
     if (outcome == engine::Engine::Outcome::kStalled) return Outcome::kStalled;
     if (!go_on()) return Outcome::kInterrupted;
-    if (tick) tick();
+    tick();
   }
 }
 

@@ -44,8 +44,8 @@ class Player {
 
   enum class Outcome : uint8_t { kFinished, kStalled, kInterrupted };
   // Plays until all sinks have ended, nobody can go on, or `go_on` answers false. Calls `tick`
-  // about every `tick_ns` of the graph's time.
-  Outcome play(int64_t tick_ns, const std::function<void()>& tick,
+  // at the times of the graph's clock that `next_tick_ns` names, or a little later.
+  Outcome play(const std::function<int64_t()>& next_tick_ns, const std::function<void()>& tick,
                const std::function<bool()>& go_on);
 
   // Ends what plays: fades out what can be faded, lets it reach the sinks, closes them.
