@@ -27,6 +27,7 @@ int run_add(const Arguments& arguments);
 int run_call(const Arguments& arguments);
 int run_check(const Arguments& arguments);
 int run_connect(const Arguments& arguments);
+int run_devices(const Arguments& arguments);
 int run_diff(const Arguments& arguments);
 int run_disconnect(const Arguments& arguments);
 int run_draw(const Arguments& arguments);

@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
     {"render", "run a graph offline, as fast as the machine allows", run_render},
     {"check", "say what is wrong with a graph, and how it would run", run_check},
     {"draw", "draw a graph: terminal, DOT or SVG", run_draw},
+    {"devices", "list what can be captured from and played to", run_devices},
     {"plugins", "list the node types there are, or tell all about one", run_plugins},
     {"schema", "print the JSON Schema of graph files", run_schema},
     {"new-graph", "write a graph to start from", run_new_graph},

@@ -77,8 +77,9 @@ bool Engine::is_sink(const Node& node) const {
 support::Status Engine::start_lane(Lane& lane) {
   if (!lane.is_device()) return lane.start();
   Node& node = *lane.head();
-  if (auto status = node.start_device(); !status) return error_in(node, std::move(status).error());
+  // From then on the node knows better.
   node.set_state(NodeState::kRunning, nullptr);
+  if (auto status = node.start_device(); !status) return error_in(node, std::move(status).error());
   lane.set_device_started();
   return {};
 }

@@ -172,6 +172,9 @@ std::string_view Library::name() const { return text_or_empty(state_->entry.name
 std::string_view Library::version() const { return text_or_empty(state_->entry.version); }
 std::string_view Library::vendor() const { return text_or_empty(state_->entry.vendor); }
 std::string_view Library::license() const { return text_or_empty(state_->entry.license); }
+const void* Library::extension(const char* id) const {
+  return state_->entry.get_extension == nullptr ? nullptr : state_->entry.get_extension(id);
+}
 uint16_t Library::abi_minor() const { return state_->entry.abi_minor; }
 std::span<const Type* const> Library::types() const { return state_->type_pointers; }
 std::span<const std::string> Library::defects() const { return state_->defects; }

@@ -41,6 +41,8 @@ class Library {
   std::string_view vendor() const;
   std::string_view license() const;
   uint16_t abi_minor() const;
+  // The library's own answer (sluice_library.get_extension); null if it has none. [any]
+  const void* extension(const char* id) const;
   // Those without a defect, in the plugin's order.
   std::span<const Type* const> types() const;
   // What is wrong with the other ones; sentences that name the file.

@@ -441,7 +441,9 @@ enum {
   /* One PCM input and one PCM output of the same format, at the pace of two clocks: the host may
    * insert it where two clocks meet. See sluice_reader_host. Gauges writer_ppm and reader_ppm, if
    * it has them, are the two clocks against the host's. */
-  SLUICE_TYPE_BRIDGES_CLOCKS = 1u << 5
+  SLUICE_TYPE_BRIDGES_CLOCKS = 1u << 5,
+  /* Opens one of several devices; its library can list them, see SLUICE_DEVICE_LIST. */
+  SLUICE_TYPE_OPENS_DEVICES = 1u << 6
 };
 
 /* A kind of node, as data. */
@@ -488,6 +490,45 @@ typedef struct sluice_library {
 #endif
 
 extern SLUICE_EXPORT const sluice_library sluice_entry;
+
+/* ---- Lists of devices ----------------------------------------------------------------------- */
+
+enum { SLUICE_LISTED_DEFAULT = 1u << 0 /* what a node opens that names none */ };
+
+/* A device that nodes of a type can open. */
+typedef struct sluice_listed_device {
+  uint32_t struct_size;
+  uint32_t flags;        /* SLUICE_LISTED_* */
+  const char* parameter; /* key of the type's parameter that takes the selector */
+  /* What the parameter takes: means the same device after the next boot, so it is never an index.
+   */
+  const char* selector;
+  const char* name;   /* for people */
+  const char* system; /* whose device it is: "PulseAudio", "ALSA", "JACK" */
+  const char* remark; /* one sentence to know before opening it: in use by whom; null: none */
+  /* Its own, which cost no conversion; 0: unknown. */
+  uint32_t channels, rate_hz;
+  const sluice_format_offer* offers; /* what it can be opened with; null: unknown */
+  uint32_t offer_count;
+} sluice_listed_device;
+
+typedef struct sluice_device_listing {
+  uint32_t struct_size;
+  void* context;
+  /* Takes one device; everything is copied. [control] */
+  void (*device)(void* context, const sluice_listed_device* device);
+  /* Takes one sentence about the list itself: no server runs, a right is missing. [control] */
+  void (*remark)(void* context, const char* sentence);
+} sluice_device_listing;
+
+/* An extension of a library with types that have SLUICE_TYPE_OPENS_DEVICES. */
+#define SLUICE_DEVICE_LIST "sluice.device-list/1"
+typedef struct sluice_device_list {
+  /* Hands over every device that nodes of `type` (an id) could open now, and returns when all are;
+   * opens none. May wait for a server, for 2 s at most. That there is none to be had is no error,
+   * but a remark. [control] */
+  void (*list)(const char* type, const sluice_device_listing* listing);
+} sluice_device_list;
 
 /* ---- The host ------------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 // (see node.hpp), and end the file with SLUICE_PLUGIN(name, version, Type, ...).
 #pragma once
 
+#include <sluice/devices.hpp>
 #include <sluice/frames.hpp>
 #include <sluice/node.hpp>
 #include <sluice/ramp.hpp>
@@ -109,9 +110,29 @@ struct TypeOf {
     return nullptr;
   }
 
+  static constexpr bool kListsDevices = requires(const DeviceListing& listing) {
+    T::list_devices(listing);
+  };
+  static void list_devices(const sluice_device_listing& abi_listing) noexcept {
+    if constexpr (kListsDevices) {
+      try {
+        const DeviceListing listing(abi_listing);
+        T::list_devices(listing);
+      } catch (const Failure& failure) {
+        abi_listing.remark(abi_listing.context, failure.sentence.c_str());
+      } catch (const std::exception& error) {
+        abi_listing.remark(abi_listing.context, error.what());
+      } catch (...) {
+        abi_listing.remark(abi_listing.context, "An unknown exception was thrown.");
+      }
+    }
+  }
+
   static constexpr uint32_t flags() {
-    if constexpr (requires { T::kTypeFlags; }) return T::kInfo.flags | T::kTypeFlags;
-    return T::kInfo.flags;
+    uint32_t flags = T::kInfo.flags;
+    if constexpr (requires { T::kTypeFlags; }) flags |= T::kTypeFlags;
+    if constexpr (kListsDevices) flags |= SLUICE_TYPE_OPENS_DEVICES;
+    return flags;
   }
   static constexpr sluice_node_functions kFunctions{create,  destroy, describe,
                                                     prepare, release, get_interface};
@@ -147,6 +168,19 @@ struct TypeOf {
 template <typename... T>
 inline constexpr const sluice_type* kTypes[] = {&TypeOf<T>::kType...};
 
+// The lists of devices of a library with the node classes T.
+template <typename... T>
+struct DeviceLists {
+  static void list(const char* type, const sluice_device_listing* listing) {
+    const std::string_view wanted = type;
+    ((wanted == T::kInfo.id ? TypeOf<T>::list_devices(*listing) : void()), ...);
+  }
+  static constexpr sluice_device_list kTable{list};
+  static const void* get_extension(const char* id) {
+    return std::string_view(id) == SLUICE_DEVICE_LIST ? &kTable : nullptr;
+  }
+};
+
 constexpr uint32_t build_flags() {
   uint32_t flags = 0;
 #if defined(__SANITIZE_ADDRESS__)
@@ -180,6 +214,8 @@ constexpr sluice_library library(const char* name, const char* version, const ch
   l.version = version;
   l.vendor = vendor;
   l.license = license;
+  if constexpr ((TypeOf<T>::kListsDevices || ...))
+    l.get_extension = DeviceLists<T...>::get_extension;
   return l;
 }
 
