@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <boost/program_options/value_semantic.hpp>
 #include <algorithm>
+#include <boost/program_options/value_semantic.hpp>
 #include <cstdio>
 #include <fstream>
 #include <iterator>

@@ -120,11 +120,12 @@ bool Engine::is_idle() const {
 // Everybody sleeps, nobody waits for time or for the world, and nobody has woken for kStallNs.
 bool Engine::is_stalled(int64_t now_ns) {
   uint64_t wakes = 0;
-  const bool is_still = !is_idle() && std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& it) {
-    if (it->is_done()) return true;
-    wakes += it->wakes();
-    return !it->is_device() && it->is_waiting_for_others();
-  });
+  const bool is_still =
+      !is_idle() && std::all_of(lanes_.begin(), lanes_.end(), [&](const auto& it) {
+        if (it->is_done()) return true;
+        wakes += it->wakes();
+        return !it->is_device() && it->is_waiting_for_others();
+      });
   if (!is_still) {
     still_since_ns_ = kForever;
     return false;
