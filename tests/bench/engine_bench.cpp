@@ -113,7 +113,7 @@ double chain_ns(int filters, double blocks, double paced_hz) {
 // With `paced_hz` each block goes through the whole chain before the next one comes. Without, the
 // source writes until every ring is full, and so the sink paces the chain.
 double node_ns(double paced_hz) {
-  constexpr double kBlocks = 200'000;
+  constexpr double kBlocks = 1'000'000;  // about as long as the peer takes
   return (chain_ns(12, kBlocks, paced_hz) - chain_ns(2, kBlocks, paced_hz)) / (10 * kBlocks);
 }
 double paced_node_ns() { return node_ns(48'000.0); }

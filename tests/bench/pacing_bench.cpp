@@ -49,25 +49,12 @@ struct Arrival {
 // Takes what comes from any number of senders; notes when the bytes of the first one came.
 class Server {
  public:
-  Server() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    listen(listener_, 200);
-    socklen_t size = sizeof address;
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { run(); });
-  }
-  ~Server() {
-    stop();
-    close(listener_);
-  }
+  Server() : thread_([this] { run(); }) {}
+  ~Server() { stop(); }
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return listener_.port; }
   // Until all senders have gone, or at once.
   std::vector<Arrival> stop() {
     is_stopping_ = true;
@@ -81,13 +68,14 @@ class Server {
     sched_param priority{};
     priority.sched_priority = 50;
     sched_setscheduler(0, SCHED_FIFO, &priority);
-    std::vector<pollfd> streams{{listener_, POLLIN, 0}};
+    std::vector<pollfd> streams{{listener_.descriptor, POLLIN, 0}};
     std::array<char, 65536> bytes;
     uint64_t total = 0;
     while (!is_stopping_) {
       poll(streams.data(), streams.size(), 100);
       if (streams[0].revents & POLLIN) {
-        streams.push_back({accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC), POLLIN, 0});
+        streams.push_back(
+            {accept4(listener_.descriptor, nullptr, nullptr, SOCK_CLOEXEC), POLLIN, 0});
       }
       for (size_t i = 1; i < streams.size(); ++i) {
         if (!streams[i].revents) continue;
@@ -106,8 +94,7 @@ class Server {
     }
   }
 
-  int listener_;
-  uint16_t port_ = 0;
+  Listener listener_{200};
   std::atomic<bool> is_stopping_{false};
   std::vector<Arrival> arrivals_;
   std::thread thread_;

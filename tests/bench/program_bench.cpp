@@ -35,25 +35,12 @@ double wall_ms(const Words& words) {
 // Takes whatever comes and forgets it, on a thread of its own.
 class Drain {
  public:
-  Drain() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    listen(listener_, 1);
-    socklen_t size = sizeof address;
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { run(); });
-  }
-  ~Drain() {
-    thread_.join();
-    close(listener_);
-  }
+  Drain() : thread_([this] { run(); }) {}
+  ~Drain() { thread_.join(); }
   Drain(const Drain&) = delete;
   Drain& operator=(const Drain&) = delete;
 
-  std::string port() const { return std::to_string(port_); }
+  std::string port() const { return std::to_string(listener_.port); }
   // When the first byte came; only after the sender has gone.
   std::chrono::steady_clock::time_point first_byte() {
     if (thread_.joinable()) thread_.join();
@@ -63,7 +50,7 @@ class Drain {
 
  private:
   void run() {
-    const int stream = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    const int stream = accept4(listener_.descriptor, nullptr, nullptr, SOCK_CLOEXEC);
     std::array<char, 65536> bytes;
     bool is_first = true;
     while (read(stream, bytes.data(), bytes.size()) > 0) {
@@ -73,10 +60,9 @@ class Drain {
     close(stream);
   }
 
-  int listener_;
-  uint16_t port_ = 0;
-  std::thread thread_;
+  Listener listener_{1};
   std::chrono::steady_clock::time_point first_byte_;
+  std::thread thread_;
 };
 
 // The first `seconds` of what make_wav wrote, without the header.

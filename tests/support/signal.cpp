@@ -72,6 +72,15 @@ std::vector<float> counter(size_t frames, uint32_t channels) {
   return signal;
 }
 
+std::vector<int16_t> counter16(size_t frames, size_t first) {
+  std::vector<int16_t> samples;
+  samples.reserve(2 * frames);
+  for (size_t i = 2 * first; i < 2 * (first + frames); ++i) {
+    samples.push_back(static_cast<int16_t>(i));
+  }
+  return samples;
+}
+
 std::vector<float> join(std::vector<float> first, std::span<const float> second) {
   first.insert(first.end(), second.begin(), second.end());
   return first;

@@ -21,6 +21,8 @@ std::vector<float> silence(size_t frames, uint32_t channels = 1);
 // Channel c of frame n holds (n * channels + c + 1) / 2^24, exactly: every sample names its place.
 // For up to 2^24 samples.
 std::vector<float> counter(size_t frames, uint32_t channels = 1);
+// Interleaved s16: frame n holds 2n and 2n + 1, modulo 2^16; from frame `first` on.
+std::vector<int16_t> counter16(size_t frames, size_t first = 0);
 // One signal behind the other.
 std::vector<float> join(std::vector<float> first, std::span<const float> second);
 

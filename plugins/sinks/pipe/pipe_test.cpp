@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/signal.hpp"
 #include "tests/support/worker_driver.hpp"
 
 namespace sluice::tests {
@@ -19,15 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMs = 1'000'000;
 constexpr sluice_format kStereo16{sizeof(sluice_format), SLUICE_SAMPLE_S16, 2, 48000};
-
-// Frame n holds 2n and 2n + 1.
-std::vector<int16_t> counted(size_t frames, size_t first = 0) {
-  std::vector<int16_t> samples;
-  for (size_t i = 2 * first; i < 2 * (first + frames); ++i) {
-    samples.push_back(static_cast<int16_t>(i));
-  }
-  return samples;
-}
 
 // The other end of a FIFO.
 class Reader {
@@ -76,13 +68,13 @@ TEST_F(SinkPipe, Reader_gets_every_frame) {
   Reader reader(path);
   ASSERT_TRUE(reader.is_open());
   for (int i = 0; i < 20; ++i) {
-    sink.at(i * kMs, [&, i] { sink.feed(counted(500, static_cast<size_t>(i) * 500)); });
+    sink.at(i * kMs, [&, i] { sink.feed(counter16(500, static_cast<size_t>(i) * 500)); });
     sink.at(i * kMs + 1, [&] { reader.read(); });
   }
   sink.at(20 * kMs, [&] { sink.end_input(); });
   ASSERT_TRUE(sink.run());
   reader.read();
-  EXPECT_EQ(reader.samples(), counted(10000));
+  EXPECT_EQ(reader.samples(), counter16(10000));
   EXPECT_EQ(sink.counter("frames"), 10000U);
   EXPECT_EQ(sink.counter("readers"), 1U);
   EXPECT_TRUE(sink.violations().empty());
@@ -93,7 +85,7 @@ TEST_F(SinkPipe, Reader_gets_every_frame) {
 TEST_F(SinkPipe, Without_a_reader_it_waits_and_loses_nothing) {
   ::mkfifo(path.c_str(), 0600);
   ASSERT_TRUE(sink.prepare(kStereo16));
-  sink.feed(counted(3000));
+  sink.feed(counter16(3000));
   sink.end_input();
   std::unique_ptr<Reader> reader;
   sink.at(5000 * kMs, [&] {
@@ -104,14 +96,14 @@ TEST_F(SinkPipe, Without_a_reader_it_waits_and_loses_nothing) {
   ASSERT_TRUE(sink.run());
   ASSERT_TRUE(reader);
   reader->read();
-  EXPECT_EQ(reader->samples(), counted(3000));
+  EXPECT_EQ(reader->samples(), counter16(3000));
   sink.release();
   EXPECT_TRUE(fs::exists(path));  // was there before
 }
 
 TEST_F(SinkPipe, Stop_ends_it_while_nobody_reads) {
   ASSERT_TRUE(sink.prepare(kStereo16));
-  sink.feed(counted(3000));
+  sink.feed(counter16(3000));
   sink.stop_at(700 * kMs);
   ASSERT_TRUE(sink.run());
   EXPECT_EQ(sink.counter("readers"), 0U);
@@ -120,7 +112,7 @@ TEST_F(SinkPipe, Stop_ends_it_while_nobody_reads) {
 TEST_F(SinkPipe, Stop_ends_it_while_the_pipe_is_full) {
   ASSERT_TRUE(sink.prepare(kStereo16));
   Reader reader(path);
-  sink.feed(counted(100000));
+  sink.feed(counter16(100000));
   sink.stop_at(700 * kMs);
   ASSERT_TRUE(sink.run());
   EXPECT_GT(sink.counter("bytes"), 0U);
@@ -131,7 +123,7 @@ TEST_F(SinkPipe, Next_reader_begins_at_a_whole_frame) {
   ASSERT_TRUE(sink.prepare(kStereo16));
   Reader first(path);
   auto second = std::make_unique<Reader>(folder / "nothing");
-  sink.feed(counted(30000));
+  sink.feed(counter16(30000));
   // Makes room for half a page more, then leaves: a frame is cut somewhere.
   sink.at(1 * kMs, [&] { first.read(4096 + 2049); });
   sink.at(2 * kMs, [&] { first.leave(); });
@@ -145,7 +137,7 @@ TEST_F(SinkPipe, Next_reader_begins_at_a_whole_frame) {
   ASSERT_EQ(heard.size() % 2, 0U);
   EXPECT_EQ(heard[0] % 2, 0);
   const auto begin = static_cast<size_t>(static_cast<uint16_t>(heard[0])) / 2;
-  EXPECT_EQ(heard, counted(30000 - begin, begin));
+  EXPECT_EQ(heard, counter16(30000 - begin, begin));
   EXPECT_EQ(sink.counter("readers"), 2U);
 }
 
@@ -154,7 +146,7 @@ TEST_F(SinkPipe, Dropping_lets_the_next_reader_hear_what_is_new) {
   ASSERT_TRUE(sink.prepare(kStereo16));
   std::unique_ptr<Reader> reader;
   for (int i = 0; i < 100; ++i) {
-    sink.at(i * 10 * kMs, [&, i] { sink.feed(counted(10, static_cast<size_t>(i) * 10)); });
+    sink.at(i * 10 * kMs, [&, i] { sink.feed(counter16(10, static_cast<size_t>(i) * 10)); });
   }
   sink.at(500 * kMs + 1, [&] { reader = std::make_unique<Reader>(path); });
   sink.at(1000 * kMs, [&] { sink.end_input(); });
@@ -163,7 +155,7 @@ TEST_F(SinkPipe, Dropping_lets_the_next_reader_hear_what_is_new) {
   const auto heard = reader->samples();
   ASSERT_FALSE(heard.empty());
   EXPECT_NEAR(heard.front(), 2 * 500, 2 * 110);
-  EXPECT_EQ(heard.back(), counted(1000).back());
+  EXPECT_EQ(heard.back(), counter16(1000).back());
   EXPECT_EQ(sink.counter("dropped_frames") + sink.counter("frames"), 1000U);
 }
 
@@ -171,7 +163,7 @@ TEST_F(SinkPipe, Wav_header_comes_first_for_every_reader) {
   sink.set("header", "wav");
   ASSERT_TRUE(sink.prepare(kStereo16));
   Reader reader(path);
-  sink.feed(counted(100));
+  sink.feed(counter16(100));
   sink.end_input();
   ASSERT_TRUE(sink.run());
   reader.read();
@@ -182,7 +174,7 @@ TEST_F(SinkPipe, Wav_header_comes_first_for_every_reader) {
   uint32_t rate_hz = 0;
   std::memcpy(&rate_hz, reader.bytes.data() + 24, 4);
   EXPECT_EQ(rate_hz, 48000U);
-  EXPECT_EQ(reader.samples(44), counted(100));
+  EXPECT_EQ(reader.samples(44), counter16(100));
 }
 
 TEST_F(SinkPipe, File_that_is_no_pipe_is_refused) {

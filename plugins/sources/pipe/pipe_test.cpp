@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/signal.hpp"
 #include "tests/support/worker_driver.hpp"
 
 namespace sluice::tests {
@@ -18,14 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMs = 1'000'000;
 constexpr sluice_format kStereo16{sizeof(sluice_format), SLUICE_SAMPLE_S16, 2, 48000};
-
-std::vector<int16_t> counted(size_t frames, size_t first = 0) {
-  std::vector<int16_t> samples;
-  for (size_t i = 2 * first; i < 2 * (first + frames); ++i) {
-    samples.push_back(static_cast<int16_t>(i));
-  }
-  return samples;
-}
 
 // The other end of a FIFO.
 class Writer {
@@ -74,11 +67,11 @@ TEST_F(SourcePipe, Writer_is_heard_whole) {
   });
   for (int i = 0; i < 10; ++i) {
     source.at((200 + i) * kMs,
-              [&, i] { writer->write(counted(500, static_cast<size_t>(i) * 500)); });
+              [&, i] { writer->write(counter16(500, static_cast<size_t>(i) * 500)); });
   }
   source.at(300 * kMs, [&] { writer->leave(); });
   ASSERT_TRUE(source.run());
-  EXPECT_EQ(source.written<int16_t>(), counted(5000));
+  EXPECT_EQ(source.written<int16_t>(), counter16(5000));
   EXPECT_TRUE(source.violations().empty());
 }
 
@@ -86,14 +79,14 @@ TEST_F(SourcePipe, Next_writer_begins_at_a_whole_frame) {
   ASSERT_TRUE(source.prepare(kStereo16));
   std::unique_ptr<Writer> writer;
   source.at(1 * kMs, [&] { writer = std::make_unique<Writer>(path); });
-  source.at(2 * kMs, [&] { writer->write(counted(101), 3); });  // the last frame is cut
+  source.at(2 * kMs, [&] { writer->write(counter16(101), 3); });  // the last frame is cut
   source.at(3 * kMs, [&] { writer->leave(); });
   source.at(100 * kMs, [&] { writer = std::make_unique<Writer>(path); });
-  source.at(101 * kMs, [&] { writer->write(counted(50, 1000)); });
+  source.at(101 * kMs, [&] { writer->write(counter16(50, 1000)); });
   source.stop_at(200 * kMs);
   ASSERT_TRUE(source.run());
-  auto expected = counted(100);
-  const auto next = counted(50, 1000);
+  auto expected = counter16(100);
+  const auto next = counter16(50, 1000);
   expected.insert(expected.end(), next.begin(), next.end());
   EXPECT_EQ(source.written<int16_t>(), expected);
   EXPECT_EQ(source.counter("cut_frames"), 1U);
@@ -112,7 +105,7 @@ TEST_F(SourcePipe, Next_writer_begins_at_a_whole_frame) {
 TEST_F(SourcePipe, Frames_may_come_in_pieces) {
   ASSERT_TRUE(source.prepare(kStereo16));
   Writer writer(path);
-  const auto samples = counted(64);
+  const auto samples = counter16(64);
   for (size_t i = 0; i < samples.size(); ++i) {
     source.at(static_cast<int64_t>(i + 1) * kMs, [&, i] { writer.write({samples[i]}); });
   }
@@ -125,7 +118,7 @@ TEST_F(SourcePipe, Full_reader_holds_the_writer_back_and_loses_nothing) {
   source.set_capacity(100);
   ASSERT_TRUE(source.prepare(kStereo16));
   Writer writer(path);
-  source.at(1 * kMs, [&] { writer.write(counted(5000)); });
+  source.at(1 * kMs, [&] { writer.write(counter16(5000)); });
   for (int i = 0; i < 200; ++i) {
     source.at((10 + i) * kMs, [&] {
       source.set_capacity(600);
@@ -134,7 +127,7 @@ TEST_F(SourcePipe, Full_reader_holds_the_writer_back_and_loses_nothing) {
   }
   source.stop_at(400 * kMs);
   ASSERT_TRUE(source.run());
-  EXPECT_EQ(source.written<int16_t>(), counted(5000));
+  EXPECT_EQ(source.written<int16_t>(), counter16(5000));
   EXPECT_EQ(source.frames_dropped(), 0U);
 }
 
@@ -146,7 +139,7 @@ TEST_F(SourcePipe, Stop_ends_it_while_nobody_writes) {
 }
 
 TEST_F(SourcePipe, File_is_read_to_its_end) {
-  const auto samples = counted(10000);
+  const auto samples = counter16(10000);
   const fs::path file = folder / "raw";
   std::ofstream(file, std::ios::binary)
       .write(reinterpret_cast<const char*>(samples.data()),
