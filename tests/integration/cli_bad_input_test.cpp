@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/integration/cli_fixture.hpp"
+#include "tests/support/folders.hpp"
 
 namespace sluice::tests {
 namespace {
@@ -201,7 +202,7 @@ class CliBadPlugin : public Cli {
  protected:
   // What is said when a graph needs acme.wibble and the file named so is that of `name`.
   std::string refusal_with(const std::string& name) const {
-    fs::copy_file(fs::path(SLUICE_TEST_BAD_PLUGIN_DIR) / (name + ".so"), plugin_,
+    fs::copy_file(bad_plugin_folder() / (name + ".so"), plugin_,
                   fs::copy_options::overwrite_existing);
     return refusal_with_plugin();
   }
@@ -257,8 +258,8 @@ TEST_F(CliBadPlugin, Crash_while_it_is_loaded_is_told_with_its_path) {
 }
 
 TEST_F(CliBadPlugin, Unused_beside_good_ones_disturbs_no_graph) {
-  const Ended ended = sluice({"check", "-q", "-e", "source.tone -> sink.null", "--plugin-dir",
-                              SLUICE_TEST_BAD_PLUGIN_DIR});
+  const Ended ended = sluice(
+      {"check", "-q", "-e", "source.tone -> sink.null", "--plugin-dir", bad_plugin_folder()});
   EXPECT_EQ(ended.exit_code, 0);
   EXPECT_THAT(ended.err, IsEmpty());
 }
@@ -267,7 +268,7 @@ TEST_F(CliBadPlugin, List_of_plugins_names_every_bad_file) {
 #if defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "what says that it has ThreadSanitizer is loaded here, and ends its host";
 #endif
-  const Ended ended = sluice({"plugins", "--plugin-dir", SLUICE_TEST_BAD_PLUGIN_DIR});
+  const Ended ended = sluice({"plugins", "--plugin-dir", bad_plugin_folder()});
   EXPECT_EQ(ended.exit_code, 0);
   EXPECT_THAT(ended.out, HasSubstr("source.tone"));
   for (const char* const name : {"no_entry.so", "entry_is_function.so", "other_abi.so",

@@ -15,6 +15,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/support/folders.hpp"
+
 extern "C" char** environ;
 
 namespace sluice::tests {
@@ -24,7 +26,7 @@ using ::testing::IsEmpty;
 
 namespace {
 
-constexpr const char* kProgram = SLUICE_TEST_BUILD_DIR "/bin/sluice";
+const std::string kProgram = build_folder() / "bin/sluice";
 
 }  // namespace
 
@@ -51,7 +53,7 @@ uint16_t free_port() {
 }
 
 Running::Running(const fs::path& folder, const fs::path& home, const Words& words) {
-  std::vector<char*> arguments{const_cast<char*>(kProgram)};
+  std::vector<char*> arguments{const_cast<char*>(kProgram.c_str())};
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   std::vector<std::string> variables{"LC_ALL=C", "HOME=" + home.string(),
@@ -80,7 +82,7 @@ Running::Running(const fs::path& folder, const fs::path& home, const Words& word
   posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
   posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
   const int failed =
-      posix_spawn(&pid_, kProgram, &actions, nullptr, arguments.data(), environment.data());
+      posix_spawn(&pid_, kProgram.c_str(), &actions, nullptr, arguments.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   close(out[1]);
   close(err[1]);

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/folders.hpp"
 #include "tests/support/sound_files.hpp"
 
 namespace sluice::tests {
@@ -20,7 +21,7 @@ namespace sluice::tests {
 using Words = std::vector<std::string>;
 
 // The shipped graphs.
-inline constexpr const char* kGraphs = SLUICE_TEST_SOURCE_DIR "/graphs";
+inline const std::string kGraphs = source_folder() / "graphs";
 
 struct Ended {
   int exit_code = -1;  // 128 and the signal's number if one ended it

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/folders.hpp"
 #include "tests/support/sound_files.hpp"
 
 namespace sluice::tests {
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 using ::testing::Ge;
 using ::testing::SizeIs;
 
-const fs::path kSources = SLUICE_TEST_SOURCE_DIR;
+const fs::path kSources = source_folder();
 
 // What stands between "```language" and "```".
 struct Block {
@@ -96,8 +97,8 @@ TEST(Docs, Graph_printed_passes_check) {
   fs::copy(kSources / "graphs", folder / "graphs");
   for (const Block& block : graphs) {
     write(folder / "page.json", block.text);
-    const Outcome outcome = run(in_quotes(fs::path(SLUICE_TEST_BUILD_DIR) / "bin" / "sluice") +
-                                " check " + in_quotes(folder / "page.json"));
+    const Outcome outcome = run(in_quotes(build_folder() / "bin" / "sluice") + " check " +
+                                in_quotes(folder / "page.json"));
     EXPECT_EQ(outcome.exit_code, 0) << block.place << "\n" << outcome.output;
   }
 }
@@ -108,8 +109,8 @@ TEST(Docs, Graph_shipped_passes_check) {
   for (const auto& entry : fs::directory_iterator(kSources / "graphs")) {
     if (entry.path().extension() != ".json") continue;
     ++count;
-    const Outcome outcome = run(in_quotes(fs::path(SLUICE_TEST_BUILD_DIR) / "bin" / "sluice") +
-                                " check " + in_quotes(entry.path()));
+    const Outcome outcome =
+        run(in_quotes(build_folder() / "bin" / "sluice") + " check " + in_quotes(entry.path()));
     EXPECT_EQ(outcome.exit_code, 0) << entry.path() << "\n" << outcome.output;
   }
   EXPECT_THAT(count, Ge(3u));
@@ -138,7 +139,7 @@ TEST(Docs, Readme_names_every_node) {
     }
   }
   std::vector<std::string> built;
-  for (const auto& entry : fs::directory_iterator(SLUICE_TEST_PLUGIN_DIR)) {
+  for (const auto& entry : fs::directory_iterator(plugin_folder())) {
     if (entry.path().extension() == ".so") built.push_back(entry.path().stem().string());
   }
   EXPECT_THAT(named, ::testing::UnorderedElementsAreArray(built));

@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/folders.hpp"
 #include "tests/support/sound_files.hpp"
 
 extern "C" char** environ;
@@ -32,7 +33,7 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using Json = nlohmann::json;
 
-constexpr const char* kFolder = SLUICE_TEST_BUILD_DIR "/bin";
+const std::string kFolder = build_folder() / "bin";
 constexpr std::chrono::seconds kPatience{60};
 
 constexpr const char* kGraph = R"({"sluice": 1, "name": "live", "nodes": {
@@ -256,7 +257,7 @@ TEST_F(Live, Hostile_messages_are_answered_and_harm_nobody) {
 
 // Each line of the page that a reader may copy.
 TEST_F(Live, Every_call_of_the_documentation_works) {
-  std::ifstream file(fs::path(SLUICE_TEST_SOURCE_DIR) / "docs/control-api.md");
+  std::ifstream file(source_folder() / "docs/control-api.md");
   std::string graph;
   std::vector<std::string> calls;
   std::string fence;

@@ -13,6 +13,7 @@
 #include "host/support/audio_section.hpp"
 #include "host/support/log.hpp"
 #include "tests/support/engine_nodes.hpp"
+#include "tests/support/folders.hpp"
 #include "tests/support/guarded_buffer.hpp"
 #include "tests/support/rt_guard.hpp"
 
@@ -50,7 +51,7 @@ class Quiet final : public support::LogOutput {
 class MisbehavingPlugins : public ::testing::Test {
  protected:
   static const sluice_type& type(const std::string& id) {
-    const auto library = loader::Library::load(SLUICE_TEST_BAD_PLUGIN_DIR "/misbehaving.so");
+    const auto library = loader::Library::load(tests::bad_plugin_folder() / "misbehaving.so");
     if (!library) {
       ADD_FAILURE() << library.error().message;
       std::abort();

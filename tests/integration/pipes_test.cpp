@@ -11,6 +11,8 @@
 #include <iterator>
 #include <string>
 
+#include "tests/support/folders.hpp"
+
 namespace sluice {
 namespace {
 
@@ -31,7 +33,7 @@ class Pipes : public ::testing::Test {
     const std::string line =
         "cd '" + folder.string() +
         "' && export HOME=. XDG_CACHE_HOME=cache XDG_RUNTIME_DIR=" + folder.string() +
-        " SLUICE=" SLUICE_TEST_BUILD_DIR "/bin/sluice && " + command;
+        " SLUICE=" + (tests::build_folder() / "bin/sluice").string() + " && " + command;
     const int status = std::system(("exec /bin/bash -c \"" + line + "\"").c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
   }

@@ -12,12 +12,14 @@
 #include <iterator>
 #include <utility>
 
+#include "tests/support/folders.hpp"
+
 namespace sluice::tests {
 
 namespace fs = std::filesystem;
 
 fs::path lab_program(const std::string& folder, const std::string& name) {
-  fs::path path = fs::path(SLUICE_TEST_SOURCE_DIR) / "build" / "lab" / folder / "bin" / name;
+  fs::path path = source_folder() / "build" / "lab" / folder / "bin" / name;
   return fs::exists(path) ? path : fs::path();
 }
 

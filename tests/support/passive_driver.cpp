@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "host/support/audio_section.hpp"
+#include "tests/support/folders.hpp"
 
 namespace sluice::tests {
 namespace {
@@ -31,8 +32,7 @@ int64_t duration_ns(uint64_t frames, uint32_t rate_hz) {
 }  // namespace
 
 PassiveDriver::PassiveDriver(const std::string& type_id, const std::string& stem) {
-  const std::string path =
-      std::string(SLUICE_TEST_PLUGIN_DIR) + "/" + (stem.empty() ? type_id : stem) + ".so";
+  const std::string path = plugin_folder() / ((stem.empty() ? type_id : stem) + ".so");
   library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library_) throw Broken(dlerror());
   const auto* entry = static_cast<const sluice_library*>(dlsym(library_, "sluice_entry"));

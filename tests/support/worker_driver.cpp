@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <sluice/describe.hpp>
 
+#include "tests/support/folders.hpp"
+
 namespace sluice::tests {
 namespace {
 
@@ -239,7 +241,7 @@ const sluice_net_host WorkerDriver::HostTables::kNet{
     connect, listen, listener_port, accept, send, receive, info, finish, close, close_listener};
 
 const sluice_type& load_type(const std::string& type_id) {
-  const std::string path = std::string(SLUICE_TEST_PLUGIN_DIR "/") + type_id + ".so";
+  const std::string path = plugin_folder() / (type_id + ".so");
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) abort_with(dlerror());
   const auto* entry = static_cast<const sluice_library*>(dlsym(library, "sluice_entry"));

@@ -8,13 +8,14 @@
 
 #include "host/graph/expression.hpp"
 #include "host/graph/format.hpp"
+#include "tests/support/folders.hpp"
 #include "tests/unit/graph/loading.hpp"
 
 namespace sluice::test {
 namespace {
 
 std::vector<std::string> blocks(const std::string& language) {
-  std::ifstream file(SLUICE_TEST_SOURCE_DIR "/docs/graph-format.md", std::ios::binary);
+  std::ifstream file(tests::source_folder() / "docs/graph-format.md", std::ios::binary);
   std::stringstream text;
   text << file.rdbuf();
   const std::string all = text.str();

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "host/loader/library.hpp"
+#include "tests/support/folders.hpp"
 
 namespace sluice::loader {
 namespace {
@@ -15,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const fs::path kFile = fs::path(SLUICE_TEST_BAD_PLUGIN_DIR) / "lists_devices.so";
+const fs::path kFile = tests::bad_plugin_folder() / "lists_devices.so";
 
 TEST(DeviceList, Devices_are_copied_and_wrong_ones_left_out_with_a_remark) {
   const auto library = Library::load(kFile);

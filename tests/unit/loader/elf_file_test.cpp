@@ -12,6 +12,7 @@
 #include <random>
 #include <string>
 
+#include "tests/support/folders.hpp"
 #include "tests/support/sound_files.hpp"
 
 namespace sluice::loader {
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 using support::ErrorCode;
 using tests::TemporaryFolder;
 
-const fs::path kBad = SLUICE_TEST_BAD_PLUGIN_DIR;
+const fs::path kBad = tests::bad_plugin_folder();
 const std::string kGood = kBad / "newer_minor.so";
 
 std::string read_whole(const fs::path& file) {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "tests/support/folders.hpp"
 #include "tests/support/sound_files.hpp"
 
 namespace sluice::loader {
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 using support::ErrorCode;
 using ::testing::ElementsAre;
 
-const fs::path kBad = SLUICE_TEST_BAD_PLUGIN_DIR;
+const fs::path kBad = tests::bad_plugin_folder();
 
 std::string path_of(const char* name) { return kBad / name; }
 

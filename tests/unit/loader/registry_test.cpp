@@ -14,6 +14,7 @@
 #include "host/loader/descriptor.hpp"
 #include "host/loader/scan_cache.hpp"
 #include "host/support/log.hpp"
+#include "tests/support/folders.hpp"
 #include "tests/support/sound_files.hpp"
 
 namespace sluice::loader {
@@ -28,7 +29,7 @@ using ::testing::IsSupersetOf;
 using ::testing::UnorderedElementsAre;
 using tests::TemporaryFolder;
 
-const fs::path kBad = SLUICE_TEST_BAD_PLUGIN_DIR;
+const fs::path kBad = tests::bad_plugin_folder();
 
 class Capture final : public support::LogOutput {
  public:
@@ -295,7 +296,7 @@ class RegistryProbe : public RegistryTest {
  protected:
   RegistryOptions probing(const std::string& name) {
     RegistryOptions probed = options({name});
-    probed.prober = SLUICE_TEST_BUILD_DIR "/bin/sluice";
+    probed.prober = tests::build_folder() / "bin/sluice";
     return probed;
   }
   static std::vector<std::string> sentences(const Registry& registry) {
@@ -526,17 +527,17 @@ TEST_F(RegistryTest, Default_folders_come_in_their_order) {
   std::vector<std::string> folders;
   for (const fs::path& each : registry.folders()) folders.push_back(each);
   EXPECT_THAT(folders, ElementsAre(folder("given"), folder("one"), folder("two"),
-                                   SLUICE_TEST_PLUGIN_DIR, folder("home/.local/lib/sluice")));
+                                   tests::plugin_folder(), folder("home/.local/lib/sluice")));
   EXPECT_THAT(registry.problems(), IsEmpty());
 }
 
 // What is shipped loads, and without a defect.
 TEST_F(RegistryTest, Shipped_plugins_have_no_problems) {
   RegistryOptions shipped = options({});
-  shipped.plugin_dirs.emplace_back(SLUICE_TEST_PLUGIN_DIR);
+  shipped.plugin_dirs.emplace_back(tests::plugin_folder());
   Registry registry(shipped);
   std::size_t files = 0;
-  for (const auto& entry : fs::directory_iterator(SLUICE_TEST_PLUGIN_DIR)) {
+  for (const auto& entry : fs::directory_iterator(tests::plugin_folder())) {
     files += entry.path().extension() == ".so" ? 1 : 0;
   }
   const auto types = registry.all();

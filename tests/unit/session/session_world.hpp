@@ -12,6 +12,7 @@
 #include "host/graph/json_text.hpp"
 #include "host/session/plugin_catalog.hpp"
 #include "host/session/session.hpp"
+#include "tests/support/folders.hpp"
 #include "tests/support/sound_files.hpp"
 
 namespace sluice::session {
@@ -65,7 +66,7 @@ struct SessionWorld {
 
   static loader::RegistryOptions registry_options() {
     loader::RegistryOptions options;
-    options.plugin_dirs = {SLUICE_TEST_PLUGIN_DIR};
+    options.plugin_dirs = {tests::plugin_folder()};
     return options;
   }
 
