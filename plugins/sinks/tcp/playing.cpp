@@ -72,14 +72,17 @@ SinkTcp::Step SinkTcp::play() {
   Step step = prime();
   while (step == Step::kGoOn) {
     // The next chunk is made ready first, so that nothing stands between deadline and send.
-    const sluice_result result =
-        wait(on_input(kIn, chunk_), pacer_->due_ns(uint64_t{lead_} + chunk_));
-    if (result == SLUICE_ERROR_STOPPED) return Step::kStopped;
-    if (result == SLUICE_ERROR_TIMEOUT && available(kIn) < chunk_) {
-      step = recover_from_dry_input();
-      continue;
+    uint64_t ready = available(kIn);
+    if (ready < chunk_) {
+      const sluice_result result =
+          wait(on_input(kIn, chunk_), pacer_->due_ns(uint64_t{lead_} + chunk_));
+      if (result == SLUICE_ERROR_STOPPED) return Step::kStopped;
+      ready = available(kIn);
+      if (result == SLUICE_ERROR_TIMEOUT && ready < chunk_) {
+        step = recover_from_dry_input();
+        continue;
+      }
     }
-    const uint64_t ready = available(kIn);
     if (ready == 0 && is_input_over()) return Step::kEnded;
     due_ns_ = pacer_->due_ns(std::min<uint64_t>(chunk_, ready));
     if (!sleep_until_due()) return Step::kStopped;
