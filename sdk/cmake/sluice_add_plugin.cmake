@@ -1,4 +1,4 @@
-# sluice_add_plugin(STEM SOURCES file... [LIBRARIES target...])
+# sluice_add_plugin(STEM SOURCES file... [LIBRARIES target...] [ALIASES id...])
 #
 # Builds the shared object STEM.so, a plugin for the Sluice host. STEM is the id of its (first)
 # type, such as filter.gate or com.example.sink.foo; it is also the name of the CMake target.
@@ -9,6 +9,9 @@
 # at link time for anything undefined; -O3 in optimised builds, without which g++ 12 leaves loops over
 # samples scalar.
 #
+# ALIASES are the ids of its other types: links named after them, by which a host that looks for a
+# file named after the type finds it without looking into all.
+#
 # The shared object is written to SLUICE_PLUGIN_OUTPUT_DIRECTORY where that is set, and otherwise to
 # the current binary folder. Names of all targets added so far: global property SLUICE_PLUGINS.
 
@@ -16,7 +19,7 @@ set(SLUICE_PLUGIN_VERSION_SCRIPT "${CMAKE_CURRENT_LIST_DIR}/sluice_plugin.map"
     CACHE INTERNAL "Linker version script of a Sluice plugin")
 
 function(sluice_add_plugin stem)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;ALIASES")
   if(NOT arg_SOURCES)
     message(FATAL_ERROR "sluice_add_plugin(${stem}): say SOURCES and the plugin's files")
   endif()
@@ -39,6 +42,14 @@ function(sluice_add_plugin stem)
     set_target_properties(${stem} PROPERTIES LIBRARY_OUTPUT_DIRECTORY
                                              "${SLUICE_PLUGIN_OUTPUT_DIRECTORY}")
   endif()
+  foreach(alias IN LISTS arg_ALIASES)
+    add_custom_command(
+      TARGET ${stem}
+      POST_BUILD
+      COMMAND "${CMAKE_COMMAND}" -E create_symlink "${stem}.so"
+              "$<TARGET_FILE_DIR:${stem}>/${alias}.so")
+  endforeach()
+  set_property(TARGET ${stem} PROPERTY SLUICE_ALIASES "${arg_ALIASES}")
   target_compile_features(${stem} PRIVATE cxx_std_20)
   target_compile_options(
     ${stem} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>

@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include "tests/support/folders.hpp"
+
 namespace sluice::tests {
 
 namespace fs = std::filesystem;
@@ -35,9 +37,8 @@ void SoundServer::start() {
   fs::remove(ready, ignored);
   std::vector<std::string> words{kind_, folder_.string()};
   words.insert(words.end(), outputs_.begin(), outputs_.end());
-  daemon_ =
-      std::make_unique<Daemon>(fs::path(SLUICE_TEST_SOURCE_DIR) / "tests" / "lab" / "sound-server",
-                               words, folder_, folder_ / "server.log");
+  daemon_ = std::make_unique<Daemon>(source_folder() / "tests" / "lab" / "sound-server", words,
+                                     folder_, folder_ / "server.log");
   while (!fs::exists(ready) && daemon_->is_running()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

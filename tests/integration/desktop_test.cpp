@@ -1,0 +1,299 @@
+// What the desktop plays, captured from a real PulseAudio and a real PipeWire that have null sinks
+// in place of sound cards: content, changes of the default, servers that come and go.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sndfile.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/integration/cli_fixture.hpp"
+#include "tests/support/sound_files.hpp"
+#include "tests/support/sound_server.hpp"
+
+namespace sluice::tests {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr uint32_t kRateHz = 48000;
+
+size_t count_of(const std::string& text, const std::string& word) {
+  size_t count = 0;
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
+  return count;
+}
+
+class SoundLab : public Cli {
+ protected:
+  void SetUp() override {
+    if (!SoundServer::is_there()) {
+      GTEST_SKIP() << "the sound servers are not below build/lab/audio; ./dev test puts them "
+                      "there.";
+    }
+  }
+  void prepare_server(const std::string& kind) {
+    server_ = std::make_unique<SoundServer>(kind, folder_.path() / "server",
+                                            std::vector<std::string>{"lab", "other"});
+  }
+
+  // A node of `type` into a file; what is late because the machine is busy is kept for it. `more`:
+  // other nodes, each with a comma behind it, and edges, each with one in front.
+  std::unique_ptr<Running> capture(const std::string& source_params,
+                                   const std::string& type = "source.loopback",
+                                   const std::string& more_nodes = "",
+                                   const std::string& more_edges = "") {
+    write(work_ / "graph.json",
+          R"({"sluice": 1, "nodes": {)" + more_nodes + R"("desktop": {"type": ")" + type +
+              R"(", "params": {)" + source_params +
+              R"(}}, "file": {"type": "sink.wav", "params": {"path": "captured.wav"}}},
+              "edges": [{"from": "desktop", "to": "file", "buffer_ms": 4000})" +
+              more_edges + "]}");
+    return std::make_unique<Running>(work_, home_, Words{"run", "graph.json"});
+  }
+  static bool says(Running& run, const std::string& sentence, size_t times = 1) {
+    return run.wait_until([&] { return count_of(run.said().err, sentence) >= times; });
+  }
+  Ended stop(Running& run) {
+    run.signal(SIGINT);
+    return run.finish();
+  }
+
+  // Noise between half seconds of silence, as s16 stereo; the noise is returned.
+  std::vector<int16_t> make_noise(const fs::path& raw, double seconds, uint32_t seed) {
+    const auto frames = static_cast<uint64_t>(seconds * kRateHz);
+    std::vector<int16_t> noise;
+    for (const int sample : int_noise(2 * frames, 16, seed)) {
+      noise.push_back(static_cast<int16_t>(sample >> 16));
+    }
+    const std::string silence(2 * kRateHz, '\0');
+    write(raw, silence +
+                   std::string(reinterpret_cast<const char*>(noise.data()),
+                               noise.size() * sizeof(noise[0])) +
+                   silence);
+    return noise;
+  }
+  // Where the noise begins in what was captured, in samples; -1 if not all of it is there.
+  std::ptrdiff_t find(const std::vector<int16_t>& noise) {
+    const std::vector<float> captured = read_sound_float(work_ / "captured.wav");
+    std::vector<int16_t> samples(captured.size());
+    std::transform(captured.begin(), captured.end(), samples.begin(), [](float sample) {
+      return static_cast<int16_t>(static_cast<double>(sample) * 32768);
+    });
+    const auto at = std::search(samples.begin(), samples.end(), noise.begin(), noise.end());
+    return at == samples.end() ? -1 : at - samples.begin();
+  }
+
+  std::unique_ptr<SoundServer> server_;
+};
+
+// With the kind of server as its parameter.
+class Desktop : public SoundLab, public ::testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+    SoundLab::SetUp();
+    if (!IsSkipped()) prepare_server(GetParam());
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Servers, Desktop, ::testing::Values("pulse", "pipewire"),
+                         [](const auto& kind) { return std::string(kind.param); });
+
+TEST_P(Desktop, Noise_into_the_default_output_arrives_bit_exact) {
+  server_->start();
+  const std::vector<int16_t> noise = make_noise(folder_.path() / "noise.raw", 1, 1);
+  const auto run = capture(R"("buffer_frames": 480)");
+  ASSERT_TRUE(says(*run, "Capturing what plays into")) << run->said().err << server_->log();
+  EXPECT_THAT(run->said().err, HasSubstr("(lab)"));
+  const auto player = server_->play(folder_.path() / "noise.raw", "lab");
+  ASSERT_TRUE(run->wait_until([&] { return !player->is_running(); }));
+  const Ended ended = stop(*run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_GE(find(noise), 0) << ended.err;
+}
+
+TEST_P(Desktop, Default_output_is_followed) {
+  server_->start();
+  const std::vector<int16_t> noise = make_noise(folder_.path() / "noise.raw", 0.5, 2);
+  const auto run = capture("");
+  ASSERT_TRUE(says(*run, "(lab)")) << run->said().err;
+  server_->tell("pactl", {"set-default-sink", "other"});
+  ASSERT_TRUE(says(*run, "(other)")) << run->said().err;
+  const auto player = server_->play(folder_.path() / "noise.raw", "other");
+  ASSERT_TRUE(run->wait_until([&] { return !player->is_running(); }));
+  const Ended ended = stop(*run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_GE(find(noise), 0) << ended.err;
+}
+
+TEST_P(Desktop, Server_that_was_killed_is_met_again) {
+  server_->start();
+  const std::vector<int16_t> noise = make_noise(folder_.path() / "noise.raw", 0.5, 3);
+  const auto run = capture(R"("output": "other")");
+  ASSERT_TRUE(says(*run, "Capturing what plays into")) << run->said().err;
+  for (size_t times = 2; times <= 3; ++times) {
+    server_->kill();
+    ASSERT_TRUE(says(*run, "The sound server is gone", times - 1)) << run->said().err;
+    server_->start();
+    ASSERT_TRUE(says(*run, "Capturing what plays into", times)) << run->said().err;
+  }
+  const auto player = server_->play(folder_.path() / "noise.raw", "other");
+  ASSERT_TRUE(run->wait_until([&] { return !player->is_running(); }));
+  const Ended ended = stop(*run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_GE(find(noise), 0) << ended.err;
+  EXPECT_EQ(count_of(ended.err, "The sound server is gone"), 2u) << "once each time:\n"
+                                                                 << ended.err;
+}
+
+TEST_P(Desktop, Server_is_waited_for_and_a_misspelt_output_named) {
+  const auto run = capture(R"("output": "othr")");
+  ASSERT_TRUE(says(*run, "There is no sound server")) << run->said().err;
+  server_->start();
+  ASSERT_TRUE(says(*run, "There is no output \"othr\"; did you mean \"other\"?"))
+      << run->said().err;
+  const Ended ended = stop(*run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
+TEST_P(Desktop, Devices_are_listed_with_the_default) {
+  const Ended none = sluice({"devices", "source.loopback"});
+  EXPECT_EQ(none.exit_code, 0);
+  EXPECT_THAT(none.out, HasSubstr("source.loopback (capture): none"));
+  EXPECT_THAT(none.err, HasSubstr("There is no sound server"));
+
+  server_->start();
+  const std::string list = output({"devices", "source.loopback"});
+  EXPECT_THAT(list, HasSubstr("  source.loopback output=lab\n"));
+  EXPECT_THAT(list, HasSubstr("2 channels, 48000 Hz, default)"));
+  EXPECT_THAT(list, HasSubstr("  source.loopback output=other\n"));
+  EXPECT_EQ(count_of(list, "default)"), 1u);
+
+  const std::string json = output({"devices", "--json"});
+  EXPECT_THAT(json, HasSubstr(R"("selector": "lab")"));
+  EXPECT_THAT(json, HasSubstr(R"("is_default": true)"));
+  EXPECT_THAT(json, HasSubstr(R"("rate_hz": 48000)"));
+}
+
+// ---- PortAudio ----
+
+class Speakers : public SoundLab {
+ protected:
+  // The noise of make_noise as a file of floats.
+  std::vector<int16_t> make_noise_file(double seconds, uint32_t seed) {
+    const std::vector<int16_t> noise = make_noise(folder_.path() / "noise.raw", seconds, seed);
+    std::vector<float> samples(kRateHz, 0.0f);
+    for (const int16_t sample : noise) samples.push_back(static_cast<float>(sample) / 32768);
+    samples.resize(samples.size() + kRateHz);
+    write_sound(work_ / "noise.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 2, kRateHz, samples);
+    return noise;
+  }
+};
+
+TEST_F(Speakers, Noise_played_arrives_bit_exact) {
+  prepare_server("pulse");
+  server_->start();
+  const std::vector<int16_t> noise = make_noise_file(1, 4);
+  const auto run = capture(R"("output": "lab")");
+  ASSERT_TRUE(says(*run, "Capturing what plays into")) << run->said().err;
+  const Ended player = sluice(
+      {"run", "-e", "source.wav path=noise.wav -> sink.speakers device=ALSA:lab latency_ms=500"});
+  EXPECT_EQ(player.exit_code, 0) << player.err;
+  EXPECT_THAT(player.err, HasSubstr("Playing on ALSA:lab."));
+  const Ended ended = stop(*run);
+  EXPECT_GE(find(noise), 0) << player.err << ended.err;
+}
+
+TEST_F(Speakers, Noise_captured_from_a_device_is_bit_exact) {
+  prepare_server("pulse");
+  server_->start();
+  const std::vector<int16_t> noise = make_noise(folder_.path() / "noise.raw", 1, 5);
+  const auto run = capture(R"("device": "ALSA:lab", "latency_ms": 500)", "source.device");
+  ASSERT_TRUE(says(*run, "Capturing from ALSA:lab.")) << run->said().err;
+  const auto player = server_->play(folder_.path() / "noise.raw", "lab");
+  ASSERT_TRUE(run->wait_until([&] { return !player->is_running(); }));
+  const Ended ended = stop(*run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_GE(find(noise), 0) << ended.err;
+}
+
+// The tone is Sluice's own, the noise another program's.
+TEST_F(Speakers, What_sluice_plays_itself_is_left_out_of_the_loopback) {
+  prepare_server("pulse");
+  server_->start();
+  const std::vector<int16_t> noise = make_noise(folder_.path() / "noise.raw", 1, 6);
+  const auto run = capture(R"("output": "lab")", "source.loopback",
+                           R"("tone": {"type": "source.tone", "params": {"live": true}},
+         "speakers": {"type": "sink.speakers", "params": {"device": "ALSA:lab"}},)",
+                           R"(, "tone -> speakers")");
+  ASSERT_TRUE(says(*run, "Playing on ALSA:lab.")) << run->said().err;
+  const auto player = server_->play(folder_.path() / "noise.raw", "lab");
+  ASSERT_TRUE(run->wait_until([&] { return !player->is_running(); }));
+  const Ended ended = stop(*run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_GE(find(noise), 0) << ended.err;
+}
+
+TEST_F(Speakers, Noise_through_jack_is_bit_exact) {
+  prepare_server("jack");
+  server_->start();
+  const std::vector<int16_t> noise = make_noise_file(1, 7);
+  const auto run = capture(R"("device": "JACK:loopback")", "source.device",
+                           R"("wav": {"type": "source.wav", "params": {"path": "noise.wav"}},
+         "speakers": {"type": "sink.speakers", "params": {"device": "JACK:loopback"}},)",
+                           R"(, "wav -> speakers")");
+  ASSERT_TRUE(says(*run, "Capturing from JACK:loopback.")) << run->said().err;
+  ASSERT_TRUE(says(*run, "Playing on JACK:loopback.")) << run->said().err;
+  // Nobody ends this graph: the capture goes on for ever.
+  ASSERT_TRUE(run->wait_until([&] { return find(noise) >= 0; })) << run->said().err;
+  const Ended ended = stop(*run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
+// One sink loses its device; the file beside it gets everything all the same.
+TEST_F(Speakers, Device_that_is_lost_holds_up_nobody_and_is_met_again) {
+  prepare_server("pulse");
+  server_->start();
+  write(work_ / "graph.json", R"({"sluice": 1, "nodes": {
+      "tone": {"type": "source.tone", "params": {"wave": "counter"}},
+      "speakers": {"type": "sink.speakers", "params": {"device": "ALSA:other"}},
+      "file": {"type": "sink.wav", "params": {"path": "all.wav"}}},
+      "edges": ["tone -> speakers", {"from": "tone", "to": "file", "buffer_ms": 4000}]})");
+  Running run(work_, home_, {"run", "graph.json"});
+  ASSERT_TRUE(says(run, "Playing on ALSA:other.")) << run.said().err;
+  server_->kill();
+  ASSERT_TRUE(says(run, "The device is gone")) << run.said().err;
+  const auto before = fs::file_size(work_ / "all.wav");
+  ASSERT_TRUE(run.wait_until([&] { return fs::file_size(work_ / "all.wav") > before + 100'000; }))
+      << "held up by a device that is lost";
+  server_->start();
+  ASSERT_TRUE(says(run, "Playing on ALSA:other.", 2)) << run.said().err;
+  const Ended ended = stop(run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(count_of(ended.err, "The device is gone"), 1u) << ended.err;
+}
+
+TEST_F(Speakers, Misspelt_device_is_named_and_devices_are_listed) {
+  prepare_server("pulse");
+  server_->start();
+  Running run(work_, home_,
+              {"run", "-e", "source.tone live=true -> sink.speakers device=ALSA:lob"});
+  EXPECT_TRUE(says(run, "There is no playback device \"ALSA:lob\"; did you mean \"ALSA:lab\"?"))
+      << run.said().err;
+  stop(run);
+  const Ended list = sluice({"devices", "sink.speakers"});
+  EXPECT_EQ(list.exit_code, 0);
+  EXPECT_THAT(list.out, HasSubstr("sink.speakers device=ALSA:lab\n"));
+  EXPECT_THAT(list.out, HasSubstr("default)"));
+  EXPECT_THAT(list.err, Not(HasSubstr("ALSA lib")));
+}
+
+}  // namespace
+}  // namespace sluice::tests
