@@ -1,5 +1,5 @@
-// Arithmetic on interleaved samples of any format, for nodes that need it now and then (fades, sums at
-// a seam). Not part of sluice.hpp. Thread class [any].
+// Arithmetic on interleaved samples of any format, for nodes that need it now and then (fades, sums
+// at a seam). Not part of sluice.hpp. Thread class [any].
 #pragma once
 
 #include <sluice/plugin.h>
@@ -55,8 +55,7 @@ inline void store_sample(std::byte* at, sluice_sample_format format, double valu
 }
 
 // Multiplies `frames` frames with the next gains of `ramp`.
-inline void apply_gain(Ramp& ramp, std::byte* data, const sluice_format& format,
-                  uint32_t frames) {
+inline void apply_gain(Ramp& ramp, std::byte* data, const sluice_format& format, uint32_t frames) {
   const uint32_t bytes = sample_bytes(format.sample_format);
   for (; frames != 0; --frames) {
     const double gain = ramp.next();
@@ -67,7 +66,8 @@ inline void apply_gain(Ramp& ramp, std::byte* data, const sluice_format& format,
 }
 
 // Adds `samples` samples at `from` to those at `to`.
-inline void add_samples(std::byte* to, const std::byte* from, sluice_sample_format format, size_t samples) {
+inline void add_samples(std::byte* to, const std::byte* from, sluice_sample_format format,
+                        size_t samples) {
   const uint32_t bytes = sample_bytes(format);
   for (; samples != 0; --samples, to += bytes, from += bytes) {
     store_sample(to, format, load_sample(to, format) + load_sample(from, format));
