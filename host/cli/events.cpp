@@ -1,12 +1,59 @@
 // sluice events and call: the control API as it is.
 #include <cstdio>
+#include <cstdlib>
+#include <utility>
 
+#include "host/cli/http_options.hpp"
 #include "host/cli/remote.hpp"
+#include "host/control/web_client.hpp"
 #include "host/graph/json_text.hpp"
 
 namespace sluice::cli {
 
 using graph::Value;
+
+namespace {
+
+support::Result<Value> call_over_web(const RemoteOptions& options, const std::string& method,
+                                     const Value& params) {
+  const std::string& url = *options.web;
+  const char* const variable = std::getenv(kTokenVariable);
+  std::string token = variable ? variable : "";
+  if (!options.token_file.empty()) {
+    auto read = control::read_token(options.token_file);
+    if (!read) return std::move(read).error();
+    token = *std::move(read);
+  }
+  auto client = control::WebClient::connect(url, token);
+  if (!client) return std::move(client).error();
+  constexpr int64_t kId = 1;
+  if (auto sent = client->send(control::request_text(kId, method, params)); !sent) {
+    return std::move(sent).error();
+  }
+  for (;;) {
+    const auto text = client->receive();
+    const auto message = text ? graph::parse_json_value(*text) : std::nullopt;
+    if (!message) {
+      return support::Error{support::ErrorCode::kIo, "The host has gone before it answered."};
+    }
+    if (auto answer = control::meaning_of(*message, kId)) return *std::move(answer);
+  }
+}
+
+// Where the graph that is meant offers a WebSocket. Nothing: a sentence was printed.
+std::optional<std::string> url_of(const std::string& graph, int& exit_code) {
+  auto client = connect_to(graph, exit_code);
+  if (!client) return std::nullopt;
+  const auto status = client->call("status", Value::object());
+  const Value* url = status ? status->find("http") : nullptr;
+  if (url && url->is_text()) return url->text();
+  std::fputs("sluice: the graph offers no HTTP; 'sluice run --http PORT' makes it do so.\n",
+             stderr);
+  exit_code = kFailure;
+  return std::nullopt;
+}
+
+}  // namespace
 
 int run_events(const Arguments& arguments) {
   int exit_code = kSuccess;
@@ -46,7 +93,7 @@ int run_call(const Arguments& arguments) {
       {"call [options] METHOD [JSON | KEY=VALUE...]",
        "Calls a method of the control API and prints its answer as JSON. A VALUE is JSON, or else "
        "text.",
-       1, 100, false},
+       1, 100, false, true},
       exit_code);
   if (!options) return exit_code;
   options->is_json = true;
@@ -69,7 +116,18 @@ int run_call(const Arguments& arguments) {
     }
     params.set(word.substr(0, equals), loose_value(word.substr(equals + 1)));
   }
-  return call_and_show(*options, options->words[0], params, [](const Value&) {});
+  if (!options->web) return call_and_show(*options, options->words[0], params, [](const Value&) {});
+  if (options->web->empty()) {
+    options->web = url_of(options->graph, exit_code);
+    if (!options->web) return exit_code;
+  }
+  const auto answer = call_over_web(*options, options->words[0], params);
+  if (!answer) {
+    std::fprintf(stderr, "sluice: %s\n", answer.error().message.c_str());
+    return kFailure;
+  }
+  std::printf("%s\n", graph::to_pretty_json(*answer).c_str());
+  return kSuccess;
 }
 
 }  // namespace sluice::cli

@@ -40,6 +40,17 @@ std::optional<RemoteOptions> parse_remote(const Arguments& arguments, const Remo
     options.add_options()("dry-run", po::bool_switch(&remote.is_dry_run),
                           "say what would happen, and do nothing");
   }
+  if (command.has_web) {
+    options.add_options()("ws",
+                          po::value<std::string>()->implicit_value("")->value_name("URL")->notifier(
+                              [&](const std::string& url) { remote.web = url; }),
+                          "over a WebSocket, to the graph that is meant or to --ws=URL");
+    options.add_options()("token-file", po::value(&remote.token_file)->value_name("FILE"),
+                          "the token for that is the first line of FILE (else SLUICE_HTTP_TOKEN)");
+  }
+  if (command.more) {
+    for (const auto& option : command.more->options()) options.add(option);
+  }
   po::options_description all = options;
   all.add_options()("word", po::value(&remote.words), "");
   po::positional_options_description positional;

@@ -17,6 +17,8 @@ struct RemoteOptions {
   std::string graph;               // of the host that is meant; empty: the only one
   bool is_json = false;            // print the answer as JSON
   bool is_dry_run = false;         // of changes
+  std::optional<std::string> web;  // over a WebSocket; empty: of the graph that is meant
+  std::string token_file;          // for that
   std::vector<std::string> words;  // positional
 };
 
@@ -27,6 +29,9 @@ struct RemoteCommand {
   size_t least_words = 0;
   size_t most_words = 0;
   bool is_change = false;  // takes --dry-run
+  bool has_web = false;    // takes --ws
+  // Options of the command's own; may be null.
+  const boost::program_options::options_description* more = nullptr;
 };
 
 // Parses the options every such command has, and the words; a word may be a negative number.

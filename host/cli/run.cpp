@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "host/cli/graph_options.hpp"
+#include "host/cli/http_options.hpp"
 #include "host/cli/live_line.hpp"
 #include "host/cli/signals.hpp"
 #include "host/cli/summary.hpp"
@@ -26,6 +27,7 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr int64_t kTickNs = 100'000'000;
+constexpr int64_t kQuickTickNs = kTickNs / 2;      // for clients that ask for more
 constexpr int64_t kUnwatchedTickNs = 250'000'000;  // for the record of glitches alone
 constexpr int kTicksASecond = 10;
 
@@ -68,11 +70,16 @@ support::Result<std::string> save(session::Session& session, const GraphOptions&
 }
 
 // What makes the graph reachable for `sluice set` and the others. Without a place for its socket
-// the graph plays all the same; `is_refused` if another of its name does.
+// the graph plays all the same; `is_refused` if another of its name does, or if there cannot be the
+// HTTP that was asked for.
 std::unique_ptr<control::Control> start_control(session::Session& session,
                                                 const GraphOptions& graph_options,
-                                                loader::Registry& registry, bool& is_refused) {
+                                                loader::Registry& registry,
+                                                std::optional<control::WebOptions> web,
+                                                bool& is_refused) {
   control::ControlOptions options;
+  const bool needs_web = web.has_value();
+  options.web = std::move(web);
   options.name = session.document().name;
   if (!graph_options.file.empty()) {
     options.reload = [&graph_options, &registry] { return load_base(graph_options, registry); };
@@ -87,8 +94,11 @@ std::unique_ptr<control::Control> start_control(session::Session& session,
     options.name += "-" + std::to_string(::getpid());
     control = control::Control::start(session, options);
   }
-  if (control) return std::move(*control);
-  is_refused = control.error().code == support::ErrorCode::kState;
+  if (control) {
+    if (needs_web) support::log_info("Control over HTTP at " + (*control)->url() + ".");
+    return std::move(*control);
+  }
+  is_refused = needs_web || control.error().code == support::ErrorCode::kState;
   if (is_refused) {
     std::fprintf(stderr, "sluice: %s\n", control.error().message.c_str());
   } else {
@@ -113,12 +123,19 @@ int run_run(const Arguments& arguments) {
                         "end after so many seconds");
   options.add_options()("priority", po::value(&player_options.priority)->value_name("N"),
                         "real-time priority (SCHED_FIFO, 1 to 99) of the audio threads; 0: none");
+  HttpOptions http_options;
+  http_options.add_to(options);
   int exit_code = kSuccess;
   if (!parse(arguments, "sluice run [GRAPH | -e TEXT] [options]",
              "Plays a graph until it ends, or until Ctrl-C: once fades out, flushes and closes, "
              "twice ends now.",
              options, positional, exit_code)) {
     return exit_code;
+  }
+  auto web = http_options.web();
+  if (!web) {
+    std::fprintf(stderr, "sluice: %s\n", web.error().message.c_str());
+    return kFailure;
   }
   const auto registry = make_registry(graph_options.plugin_dirs);
   const auto document = load_graph(graph_options, *registry);
@@ -152,7 +169,8 @@ int run_run(const Arguments& arguments) {
   if (!player->engine().memory_note().empty()) support::log_info(player->engine().memory_note());
 
   bool is_refused = false;
-  const auto control = start_control(*session, graph_options, *registry, is_refused);
+  const auto control =
+      start_control(*session, graph_options, *registry, *std::move(web), is_refused);
   if (is_refused) return kFailure;
   std::optional<LiveLine> live;
   if (is_shown) live.emplace();
@@ -161,16 +179,19 @@ int run_run(const Arguments& arguments) {
     std::fprintf(stderr, "sluice: %s\n", status.error().message.c_str());
     return kFailure;
   }
-  int ticks = 0;
+  int ticks = 0, quick_ticks = 0;
+  bool is_quick = false;
   bool has_statistics = true;
   const auto tick = [&] {
     if (!live && !statistics && !control) return;
+    // Every second quick one is for those alone that asked for it.
+    const bool is_usual = !is_quick || ++quick_ticks % 2 == 0;
     const bool has_levels = player_options.is_metered || (control && control->wants_levels());
     player->engine().set_metered(has_levels);
     const engine::Snapshot snapshot = player->engine().snapshot();
     if (control) control->tick(snapshot);
-    if (live) live->show(snapshot, player->start_ns());
-    if (statistics && ++ticks % kTicksASecond == 0 && has_statistics) {
+    if (live && is_usual) live->show(snapshot, player->start_ns());
+    if (statistics && is_usual && ++ticks % kTicksASecond == 0 && has_statistics) {
       has_statistics = statistics->write(snapshot, player->start_ns());
       if (!has_statistics) {
         support::log_warning("Statistics cannot be written any more (is the disk full?): " +
@@ -181,8 +202,9 @@ int run_run(const Arguments& arguments) {
   const int64_t end_ns = player->start_ns() + static_cast<int64_t>(seconds * 1e9);
   const auto next_tick_ns = [&] {
     const bool is_watched = live || statistics || (control && control->is_watched());
-    const int64_t next_ns =
-        player->engine().clock().now_ns() + (is_watched ? kTickNs : kUnwatchedTickNs);
+    is_quick = control && control->wants_more_ticks();
+    const int64_t tick_ns = is_quick ? kQuickTickNs : is_watched ? kTickNs : kUnwatchedTickNs;
+    const int64_t next_ns = player->engine().clock().now_ns() + tick_ns;
     return seconds > 0.0 ? std::min(next_ns, end_ns) : next_ns;
   };
   const auto go_on = [&] {

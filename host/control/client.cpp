@@ -19,6 +19,29 @@ using graph::Value;
 using support::Error;
 using support::ErrorCode;
 
+std::string request_text(int64_t id, const std::string& method, const Value& params) {
+  Value request = Value::object();
+  request.set("jsonrpc", "2.0");
+  request.set("id", id);
+  request.set("method", method);
+  request.set("params", params);
+  return graph::to_json(request);
+}
+
+std::optional<support::Result<Value>> meaning_of(const Value& message, int64_t wanted) {
+  const Value* id = message.find("id");
+  if (!id || (!id->is_null() && !(id->is_integer() && id->integer() == wanted))) {
+    return std::nullopt;
+  }
+  if (const Value* result = message.find("result")) return support::Result<Value>(*result);
+  const Value* error = message.find("error");
+  const Value* sentence = error ? error->find("message") : nullptr;
+  return support::Result<Value>(
+      Error{ErrorCode::kInvalid, sentence && sentence->is_text()
+                                     ? sentence->text()
+                                     : "The host gave no answer that makes sense."});
+}
+
 support::Result<Client> Client::connect(const std::string& graph) {
   const std::string path = socket_path(graph).string();
   sockaddr_un address{};
@@ -43,6 +66,8 @@ support::Result<Client> Client::connect(const std::string& graph) {
 Client::Client(Client&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       last_id_(other.last_id_),
+      patience_ms_(other.patience_ms_),
+      is_gone_(other.is_gone_),
       buffer_(std::move(other.buffer_)) {}
 
 Client::~Client() {
@@ -61,7 +86,10 @@ std::optional<std::string> Client::read_line(int timeout_ms) {
     if (ready == 0 || (ready < 0 && errno == EINTR)) return std::nullopt;
     std::array<char, 65536> part;
     const ssize_t size = ::recv(descriptor_, part.data(), part.size(), 0);
-    if (size <= 0) return std::nullopt;
+    if (size <= 0) {
+      is_gone_ = true;
+      return std::nullopt;
+    }
     buffer_.append(part.data(), static_cast<size_t>(size));
   }
 }
@@ -72,12 +100,7 @@ std::optional<Value> Client::next(int timeout_ms) {
 }
 
 support::Result<Value> Client::call(const std::string& method, const Value& params) {
-  Value request = Value::object();
-  request.set("jsonrpc", "2.0");
-  request.set("id", ++last_id_);
-  request.set("method", method);
-  request.set("params", params);
-  const std::string line = graph::to_json(request) + "\n";
+  const std::string line = request_text(++last_id_, method, params) + "\n";
   for (size_t sent = 0; sent < line.size();) {
     const ssize_t size = ::send(descriptor_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (size < 0 && errno == EINTR) continue;
@@ -85,16 +108,9 @@ support::Result<Value> Client::call(const std::string& method, const Value& para
     sent += static_cast<size_t>(size);
   }
   for (;;) {
-    const auto message = next();
+    const auto message = next(patience_ms_);
     if (!message) return Error{ErrorCode::kIo, "The host has gone before it answered."};
-    const Value* id = message->find("id");
-    if (!id || (!id->is_null() && !(id->is_integer() && id->integer() == last_id_))) continue;
-    if (const Value* result = message->find("result")) return *result;
-    const Value* error = message->find("error");
-    const Value* sentence = error ? error->find("message") : nullptr;
-    return Error{ErrorCode::kInvalid, sentence && sentence->is_text()
-                                          ? sentence->text()
-                                          : "The host gave no answer that makes sense."};
+    if (auto answer = meaning_of(*message, last_id_)) return *std::move(answer);
   }
 }
 

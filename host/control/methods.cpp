@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "host/control/control.hpp"
-#include "host/control/metrics.hpp"
 #include "host/graph/json_text.hpp"
 #include "host/session/statistics.hpp"
 
@@ -49,7 +48,8 @@ void Control::change(ChangeRequest request, const Value& params, const Caller& c
   if (const Value* version = params.find("if_version"); version && version->is_integer()) {
     request.if_version = static_cast<uint64_t>(version->integer());
   }
-  request.origin = "connection " + std::to_string(caller.connection);
+  request.origin =
+      caller.connection == 0 ? "signal" : "connection " + std::to_string(caller.connection);
   session_.change(std::move(request), [reply](const ChangeResult& result) {
     if (!result.status.ok()) return reply(to_rpc(result.status.error()));
     Value answer = Value::object();
@@ -174,8 +174,7 @@ void Control::add_methods() {
   });
   rpc_.add("metrics", [this](const Value&, const Caller&, const Reply& reply) {
     Value answer = Value::object();
-    answer.set("text", metrics_text(session_.player().engine().snapshot(),
-                                    session_.player().start_ns(), session_.document().name));
+    answer.set("text", metrics(MetricsFormat::kPrometheus));
     reply(std::move(answer));
   });
   rpc_.add("subscribe", [this](const Value& params, const Caller& caller, const Reply& reply) {

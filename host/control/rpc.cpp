@@ -83,7 +83,7 @@ void Rpc::handle(const std::optional<Value>& message, const Caller& caller,
   if (!message) return refuse(kParseError, "The message is no JSON, or is nested too deeply.");
   if (!message->is_array()) {
     return call(*message, caller, [send](std::optional<Value> response) {
-      if (response) send(graph::to_json(*response));
+      send(response ? graph::to_json(*response) : std::string());
     });
   }
   const auto& requests = message->elements();
@@ -107,7 +107,7 @@ void Rpc::handle(const std::optional<Value>& message, const Caller& caller,
       for (auto& one : batch->responses) {
         if (one) all.push_back(*std::move(one));
       }
-      if (!all.elements().empty()) send(graph::to_json(all));
+      send(all.elements().empty() ? std::string() : graph::to_json(all));
     });
   }
 }

@@ -38,6 +38,7 @@ using Reply = std::function<void(RpcResult)>;
 // Who asks.
 struct Caller {
   uint64_t connection = 0;
+  bool takes_events = true;  // not by HTTP, which only answers
 };
 
 // Answers now or later, once. `params` is an object; a list is refused before.
@@ -50,7 +51,7 @@ class Rpc {
   std::vector<std::string> names() const;
 
   // Carries out one message, which may be a batch; `message` is nothing if it was no JSON. `send`
-  // is called once with what goes back, without line ends, or not at all where nothing does.
+  // is called once with what goes back, without line ends; empty where nothing does.
   void handle(const std::optional<graph::Value>& message, const Caller& caller,
               const std::function<void(std::string)>& send) const;
 

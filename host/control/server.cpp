@@ -70,10 +70,10 @@ class Server::Impl {
     if (acceptor_.is_open()) ::unlink(path_.c_str());
   }
 
-  void send(uint64_t id, std::string line, bool may_be_left_out) {
-    asio::post(io_, [this, id, may_be_left_out, text = std::move(line)]() mutable {
+  void send(uint64_t id, Outgoing line) {
+    asio::post(io_, [this, id, line = std::move(line)]() mutable {
       const auto found = connections_.find(id);
-      if (found != connections_.end()) queue(*found->second, std::move(text), may_be_left_out);
+      if (found != connections_.end()) queue(*found->second, std::move(line));
     });
   }
 
@@ -100,7 +100,7 @@ class Server::Impl {
     Clock::time_point refilled = Clock::now();
     std::array<char, kReadBytes> buffer{};
     std::string line;
-    std::deque<std::string> out;
+    std::deque<Outgoing> out;
     size_t out_bytes = 0;
     bool is_closing = false;
   };
@@ -119,7 +119,7 @@ class Server::Impl {
       auto connection = std::make_shared<Connection>(id, std::move(socket), limits_.burst_lines);
       connections_[id] = connection;
       if (connections_.size() > limits_.connections) {
-        queue(*connection, kTooMany, false);
+        queue(*connection, {kTooMany});
         connection->is_closing = true;
       } else {
         read(connection);
@@ -142,7 +142,7 @@ class Server::Impl {
       const size_t end = text.find('\n');
       const size_t size = std::min(end, text.size());
       if (c.line.size() + size > limits_.line_bytes) {
-        queue(c, kTooLong, false);
+        queue(c, {kTooLong});
         c.is_closing = true;
         return;
       }
@@ -152,7 +152,8 @@ class Server::Impl {
       c.tokens -= 1.0;
       std::string line = std::exchange(c.line, {});
       if (line.find_first_not_of(" \t\r") != std::string::npos) {
-        handlers_.on_line(c.id, std::move(line));
+        std::string answer = handlers_.on_line(c.id, std::move(line));
+        if (!answer.empty()) queue(c, {std::move(answer)});
       }
     }
     refill(c);
@@ -172,11 +173,10 @@ class Server::Impl {
         std::min(limits_.burst_lines, connection.tokens + passed.count() * limits_.lines_per_s);
   }
 
-  void queue(Connection& connection, std::string line, bool may_be_left_out) {
+  void queue(Connection& connection, Outgoing line) {
     if (connection.is_closing) return;
-    if (may_be_left_out && connection.out_bytes > limits_.waiting_news_bytes) return;
+    if (line.may_be_left_out && connection.out_bytes > limits_.waiting_news_bytes) return;
     if (connection.out_bytes + line.size() > limits_.waiting_bytes) return drop(connection.id);
-    line += '\n';
     connection.out_bytes += line.size();
     connection.out.push_back(std::move(line));
     if (connection.out.size() == 1) write(connection.id);
@@ -184,7 +184,11 @@ class Server::Impl {
 
   void write(uint64_t id) {
     const auto connection = connections_.at(id);
-    asio::async_write(connection->socket, asio::buffer(connection->out.front()),
+    const Outgoing& line = connection->out.front();
+    const std::array<asio::const_buffer, 3> buffers{
+        asio::buffer(line.text), line.rest ? asio::buffer(*line.rest) : asio::const_buffer(),
+        asio::const_buffer("\n", 1)};
+    asio::async_write(connection->socket, buffers,
                       [this, connection](const error_code& error, size_t) {
                         if (!connections_.contains(connection->id)) return;
                         if (error) return drop(connection->id);
@@ -228,9 +232,7 @@ support::Result<std::unique_ptr<Server>> Server::listen(const std::filesystem::p
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
-void Server::send(uint64_t connection, std::string line, bool may_be_left_out) {
-  impl_->send(connection, std::move(line), may_be_left_out);
-}
+void Server::send(uint64_t connection, Outgoing line) { impl_->send(connection, std::move(line)); }
 
 void Server::close(uint64_t connection) { impl_->close(connection); }
 

@@ -21,11 +21,20 @@ struct ServerLimits {
   size_t waiting_news_bytes = size_t{256} << 10;  // past this, what may be left out is left out
 };
 
+// What goes to a client.
+struct Outgoing {
+  std::string text;
+  std::shared_ptr<const std::string> rest = nullptr;  // after it; shared by all that are told it
+  bool may_be_left_out = false;                       // if the client is slow
+  size_t size() const { return text.size() + (rest ? rest->size() : 0); }
+};
+
 class Server {
  public:
   // Called on the server's thread.
   struct Handlers {
-    std::function<void(uint64_t connection, std::string line)> on_line;
+    // What is returned is sent at once, unless it is empty.
+    std::function<std::string(uint64_t connection, std::string line)> on_line;
     std::function<void(uint64_t connection)> on_close;
   };
 
@@ -38,9 +47,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Sends a line; a connection that is gone is none of the sender's business. `may_be_left_out`: if
-  // the client is slow. [any]
-  void send(uint64_t connection, std::string line, bool may_be_left_out = false);
+  // Sends a line; a connection that is gone is none of the sender's business. [any]
+  void send(uint64_t connection, Outgoing line);
   // After all that was sent before. [any]
   void close(uint64_t connection);
 

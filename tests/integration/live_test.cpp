@@ -60,9 +60,10 @@ class Live : public ::testing::Test {
     std::ofstream(folder_ / name) << text;
   }
 
-  pid_t start(const std::string& graph) {
+  pid_t start(const std::string& graph, const std::string& options = "") {
     const std::string out = folder_ / (graph + ".log");
-    const std::string command = "exec sluice run -q " + graph + " >" + out + " 2>&1";
+    const std::string command =
+        "exec sluice run -q " + graph + " " + options + " >" + out + " 2>&1";
     std::string shell = "/bin/sh", c = "-c", text = prefix() + command;
     char* arguments[] = {shell.data(), c.data(), text.data(), nullptr};
     pid_t pid = -1;
@@ -271,7 +272,7 @@ TEST_F(Live, Every_call_of_the_documentation_works) {
     }
   }
   write("api.json", graph);
-  start("api.json");
+  start("api.json", "--http 0");
   wait_for("api");
   ASSERT_GT(calls.size(), 20u);
   std::string used;
