@@ -7,6 +7,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "host/cli/command_help.hpp"
 #include "host/session/plugin_catalog.hpp"
 #include "host/support/log.hpp"
 
@@ -44,10 +45,11 @@ std::optional<po::variables_map> parse(const Arguments& arguments, const char* u
   try {
     po::store(po::command_line_parser(arguments).options(all).positional(positional).run(), values);
     if (values.contains("help")) {
+      exit_code = kSuccess;
+      if (take_help(usage, description, all)) return std::nullopt;
       std::ostringstream text;
       text << "Usage: " << usage << "\n\n" << description << "\n\n" << all;
       std::fputs(text.str().c_str(), stdout);
-      exit_code = kSuccess;
       return std::nullopt;
     }
     po::notify(values);

@@ -42,6 +42,8 @@ int main(int argc, char** argv) {
   }
   // Not for people: a look at a plugin that may end the process which takes it.
   if (name == "probe-plugin" && argc == 3) sluice::loader::answer_probe(argv[2]);
+  // Nor this: shells ask it.
+  if (name == "complete") return sluice::cli::run_complete({argv + 2, argv + argc});
   for (const auto& command : sluice::cli::commands()) {
     if (name == command.name) return command.run({argv + 2, argv + argc});
   }

@@ -3,22 +3,13 @@
 
 #include <cstdio>
 
+#include "host/cli/answer.hpp"
 #include "host/cli/remote.hpp"
 
 namespace sluice::cli {
 namespace {
 
 using graph::Value;
-
-const Value kNone;
-
-const Value& at(const Value& object, std::string_view key) {
-  const Value* value = object.find(key);
-  return value ? *value : kNone;
-}
-std::string text(const Value& value) { return value.is_text() ? value.text() : ""; }
-int64_t whole(const Value& value) { return value.is_integer() ? value.integer() : 0; }
-double number(const Value& value) { return value.is_number() ? value.number() : 0.0; }
 
 void show_status(const Value& status) {
   fmt::print("{} (process {}), playing for {:.0f} s, version {}\n", text(at(status, "graph")),

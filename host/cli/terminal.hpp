@@ -10,4 +10,11 @@ bool has_unicode();
 // Width of the terminal behind stderr; 100 if it does not say.
 std::size_t terminal_columns();
 
+struct TerminalSize {
+  std::size_t columns = 80;
+  std::size_t rows = 24;
+};
+// Of the terminal behind stdout; 80 by 24 if it does not say.
+TerminalSize terminal_size();
+
 }  // namespace sluice::cli
