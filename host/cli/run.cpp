@@ -16,6 +16,7 @@
 #include "host/cli/signals.hpp"
 #include "host/cli/summary.hpp"
 #include "host/control/control.hpp"
+#include "host/control/service_manager.hpp"
 #include "host/session/save.hpp"
 #include "host/session/session.hpp"
 #include "host/session/statistics.hpp"
@@ -151,8 +152,9 @@ int run_run(const Arguments& arguments) {
     }
   }
 
-  watch_signals();
-  const bool is_shown = !graph_options.is_quiet;
+  control::ServiceManager manager;
+  watch_signals(!graph_options.file.empty() && ::isatty(STDERR_FILENO) == 0);
+  const bool is_shown = !graph_options.is_quiet && !support::is_stderr_the_journal();
   player_options.is_metered = is_shown || statistics.has_value();
   auto base = load_base(graph_options, *registry);
   if (!base) {
@@ -207,12 +209,23 @@ int run_run(const Arguments& arguments) {
     const int64_t next_ns = player->engine().clock().now_ns() + tick_ns;
     return seconds > 0.0 ? std::min(next_ns, end_ns) : next_ns;
   };
+  const std::string playing = "Playing " + session->document().name;
+  manager.tell_ready(playing);
   const auto go_on = [&] {
+    if (control && take_reload()) {
+      manager.tell_reloading();
+      control->reload([&manager, playing](const support::Status& status) {
+        if (!status) support::log_error("The graph plays on as it was. " + status.error().message);
+        manager.tell_ready(playing);
+      });
+    }
+    manager.tend(player->engine().clock().now_ns());
     if (control) control->serve();
     session->tend();
     return !is_interrupted() && (seconds <= 0.0 || player->engine().clock().now_ns() < end_ns);
   };
   const auto outcome = player->play(next_tick_ns, tick, go_on);
+  manager.tell_stopping();
   if (outcome == session::Player::Outcome::kInterrupted) {
     player->end_gracefully([] { return true; });
   }

@@ -4,6 +4,7 @@
 #include <spdlog/details/log_msg.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -91,6 +92,21 @@ LineSink& line_sink() {
   return *sink;
 }
 
+// Of syslog(3).
+int syslog_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::kError:
+      return 3;
+    case LogLevel::kWarning:
+      return 4;
+    case LogLevel::kInfo:
+      return 6;
+    case LogLevel::kDebug:
+      break;
+  }
+  return 7;
+}
+
 bool is_colour_wanted() {
   if (isatty(STDERR_FILENO) == 0) return false;
   const char* const no_color = std::getenv("NO_COLOR");  // https://no-color.org
@@ -134,7 +150,11 @@ void flush_log() { line_sink().flush(); }
 
 void write_to_stderr(const LogLine& line) {
   std::string bytes;
-  if (line.level <= LogLevel::kWarning && is_colour_wanted()) {
+  static const bool is_journal = is_stderr_the_journal();
+  if (is_journal) {
+    bytes = fmt::format("<{}>{}{}{}\n", syslog_level(line.level), printable(line.node),
+                        line.node.empty() ? "" : ": ", line.sentence);
+  } else if (line.level <= LogLevel::kWarning && is_colour_wanted()) {
     const char* const colour = line.level == LogLevel::kError ? "\033[31m" : "\033[33m";
     bytes = fmt::format("{}{}\033[0m\n", colour, line.text);
   } else {
@@ -146,6 +166,13 @@ void write_to_stderr(const LogLine& line) {
     if (written < 0 && errno != EINTR) return;
     if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
   }
+}
+
+bool is_stderr_the_journal() {
+  const char* const stream = std::getenv("JOURNAL_STREAM");
+  struct stat status {};
+  if (!stream || ::fstat(STDERR_FILENO, &status) != 0) return false;
+  return stream == fmt::format("{}:{}", status.st_dev, status.st_ino);
 }
 
 LogRedirect::LogRedirect(LogOutput& output) : before_(line_sink().exchange_output(&output)) {}

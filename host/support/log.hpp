@@ -51,9 +51,14 @@ class LogOutput {
 };
 
 // Writes the line to stderr in one write call, coloured where that is a terminal (NO_COLOR and
-// TERM=dumb are heeded). For outputs that add to it, as one that keeps a status line at the bottom
+// TERM=dumb are heeded); where that is the journal, without the time and with the level as it wants
+// it. For outputs that add to it, as one that keeps a status line at the bottom
 // of the terminal.
 void write_to_stderr(const LogLine& line);
+
+// Whether stderr is the journal (JOURNAL_STREAM, systemd.exec(5)): it has times of its own, and
+// takes a line's level from its beginning (sd-daemon(3)).
+bool is_stderr_the_journal();
 
 // Sends lines to `output` instead for its lifetime, then to where they went before. `output` must
 // outlive it. Nests; destroy in the opposite order.
