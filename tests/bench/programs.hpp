@@ -80,6 +80,19 @@ class Process {
     }
     return 0.0;
   }
+  // CPU seconds used so far, of all threads, in steps of 10 ms (proc(5), utime and stime).
+  double cpu_seconds() const {
+    std::ifstream stat("/proc/" + std::to_string(pid_) + "/stat");
+    std::string text;
+    std::getline(stat, text);
+    // Behind the name, which may hold anything; utime is the 12th field from there.
+    size_t at = text.rfind(')');
+    for (int i = 0; i < 12 && at != std::string::npos; ++i) at = text.find(' ', at + 1);
+    if (at == std::string::npos) return 0.0;
+    const double user = std::atof(text.c_str() + at);
+    const double system = std::atof(text.c_str() + text.find(' ', at + 1));
+    return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  }
   void interrupt() const { kill(pid_, SIGINT); }
   // Waits for the end and returns the CPU seconds used.
   double end() {
