@@ -18,6 +18,7 @@ constexpr Command kCommands[] = {
     {"diff", "show what was changed in a running graph", run_diff},
     {"save", "write what was changed into the graph's file", run_save},
     {"reload", "read a running graph's file again", run_reload},
+    {"reconnect", "let a node of a running graph try again now", run_reconnect, Words::kNodes},
     {"why", "tell what was lost in a running graph, and why", run_why, Words::kNodes},
     {"events", "print what happens in a running graph", run_events, Words::kTopics},
     {"call", "call a method of the control API", run_call, Words::kMethods},

@@ -5,6 +5,7 @@
 #include "host/control/control.hpp"
 #include "host/graph/json_text.hpp"
 #include "host/session/statistics.hpp"
+#include "host/support/nearest_name.hpp"
 
 namespace sluice::control {
 namespace {
@@ -165,6 +166,20 @@ void Control::add_methods() {
     Value answer = Value::object();
     answer.set("file", *saved);
     reply(std::move(answer));
+  });
+  rpc_.add("reconnect", [this](const Value& params, const Caller&, const Reply& reply) {
+    const std::string id = text_of(params, "node");
+    std::vector<std::string_view> names;
+    for (engine::Node* node : session_.player().engine().nodes()) {
+      if (node->id() != id) {
+        names.push_back(node->id());
+        continue;
+      }
+      const auto status = node->retry();
+      return reply(status ? RpcResult(Value::object()) : to_rpc(status.error()));
+    }
+    const std::string help = support::did_you_mean(id, names);
+    reply(to_rpc({ErrorCode::kNotFound, "There is no node " + id + (help.empty() ? "." : help)}));
   });
   rpc_.add("why", [this](const Value& params, const Caller&, const Reply& reply) {
     const std::string of = text_of(params, "of");

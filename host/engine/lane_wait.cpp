@@ -110,6 +110,9 @@ bool Lane::is_ready(Node& node, sluice_wait_item& item) {
     case SLUICE_WAIT_PARAMETERS:
       item.ready = node.take_parameter_change();
       break;
+    case SLUICE_WAIT_RETRY:
+      item.ready = node.take_retry();
+      break;
     case SLUICE_WAIT_MARKS: {
       const InputPort* port = node.input_at(item.port);
       item.ready = port && port->has_new_marks();
@@ -261,6 +264,8 @@ void Lane::sleep(std::span<sluice_wait_item> items, int64_t deadline_ns) {
       services_.network->poll_set(item.object, item.amount, descriptors_, wake_ns);
     } else if (item.kind == SLUICE_WAIT_PARAMETERS) {
       is_pointless |= runner_ && runner_->has_parameter_change();
+    } else if (item.kind == SLUICE_WAIT_RETRY) {
+      is_pointless |= runner_ && runner_->is_asked_to_retry();
     } else if (runner_) {
       is_pointless |= is_ready(*runner_, item);
     }

@@ -316,6 +316,21 @@ support::Status Node::set_parameter(uint32_t index, double value) {
   return {};
 }
 
+support::Status Node::retry() {
+  if (!(type_.flags & SLUICE_TYPE_RETRIES)) {
+    return support::Error{support::ErrorCode::kUnsupported,
+                          id_ + " (" + type_.id + ") has nothing that it would try again."};
+  }
+  const NodeState now = state();
+  if (now != NodeState::kLost && now != NodeState::kWaiting && now != NodeState::kStarting) {
+    return support::Error{support::ErrorCode::kState,
+                          id_ + " is " + name_of(now) + ": it waits for no further attempt."};
+  }
+  is_asked_to_retry_.store(true, std::memory_order_release);
+  if (lane) lane->wake();
+  return {};
+}
+
 sluice_result Node::run() { return threaded_->run(node_); }
 
 uint32_t Node::wanted_frames(const InputPort& port) const {

@@ -121,6 +121,9 @@ class Node {
 
   // Changes a live parameter; takes effect at the node's next block or wait. [control]
   support::Status set_parameter(uint32_t index, double value);
+  // Skips the wait before it tries again what has failed. Error: it never tries again by itself, or
+  // there is no such wait now. [control]
+  support::Status retry();
   const ParameterValue& initial_value(uint32_t index) const { return parameters_[index].initial; }
   double current_number(uint32_t index) const {
     return parameters_[index].number.load(std::memory_order_relaxed);
@@ -157,6 +160,8 @@ class Node {
     return parameters_changed_.exchange(false, std::memory_order_acquire);
   }
   bool has_parameter_change() const { return parameters_changed_.load(std::memory_order_acquire); }
+  bool take_retry() { return is_asked_to_retry_.exchange(false, std::memory_order_acquire); }
+  bool is_asked_to_retry() const { return is_asked_to_retry_.load(std::memory_order_acquire); }
   const sluice_host* host() const { return &host_; }
   // The node in front of whose process, run or cycle a host function was called.
   static Node& of(const sluice_host* host) { return *static_cast<Node*>(host->context); }
@@ -198,6 +203,7 @@ class Node {
 
   std::vector<Parameter> parameters_;
   std::atomic<bool> parameters_changed_{false};
+  std::atomic<bool> is_asked_to_retry_{false};
   std::vector<sluice_slot> slots_;
 
   std::atomic<bool> is_finished_{false};

@@ -157,6 +157,30 @@ TEST_F(Live, Commands_change_what_plays) {
   EXPECT_EQ(sluice("call nothing").exit_code, 1);
 }
 
+TEST_F(Live, Reconnect_skips_the_wait_of_a_node_that_has_lost_its_peer) {
+  write("far.json", R"({"sluice": 1, "name": "far", "nodes": {
+    "tone": {"type": "source.tone", "params": {"live": true}},
+    "far": {"type": "sink.tcp", "params": {"port": 9}}}, "edges": ["tone -> far"]})");
+  start("far.json");
+  wait_for("far");
+  // By itself it would try about eight times in a minute.
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  int attempts = 0;
+  while (attempts < 25 && std::chrono::steady_clock::now() < deadline) {
+    EXPECT_EQ(sluice("reconnect far").output, "far tries again.\n");
+    for (const Json& node : call("status")["nodes"]) {
+      if (node["id"] == "far") attempts = node["statistics"]["failed_connections"];
+    }
+  }
+  EXPECT_GE(attempts, 25);
+  const Outcome tone = sluice("reconnect tone");
+  EXPECT_EQ(tone.exit_code, 1);
+  EXPECT_THAT(tone.output, HasSubstr("tone (source.tone) has nothing that it would try again."));
+  const Outcome wrong = sluice("reconnect fat");
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.output, HasSubstr("There is no node fat"));
+}
+
 TEST_F(Live, Second_graph_of_a_name_is_refused_and_two_must_be_told_apart) {
   write("live.json", kGraph);
   std::string other = kGraph;

@@ -395,6 +395,8 @@ uint32_t WorkerDriver::is_ready(const sluice_wait_item& item) {
       return std::exchange(parameters_changed_, false);
     case SLUICE_WAIT_STREAM:
       return network_.ready(item.object, item.amount);
+    case SLUICE_WAIT_RETRY:
+      return std::exchange(is_asked_to_retry_, false);
     case SLUICE_WAIT_MARKS:
       return !input_marks_.empty();
     case SLUICE_WAIT_DESCRIPTOR: {

@@ -109,6 +109,8 @@ class WorkerDriver {
     at(time_ns, [this] { stop(); });
   }
   void stop() { stopped_ = true; }
+  // Asks it to try again at once.
+  void retry() { is_asked_to_retry_ = true; }
   // Moves the clock on without waking anybody: the thread was late.
   void skip_time(int64_t ns) { now_ns_ += ns; }
   int64_t now_ns() const { return now_ns_; }
@@ -202,6 +204,7 @@ class WorkerDriver {
   bool stopped_ = false;
   bool is_stuck_ = false;
   bool parameters_changed_ = false;
+  bool is_asked_to_retry_ = false;
   bool is_running_ = false;
 
   std::vector<std::byte> input_;  // fed and not read yet, from input_begin_ on

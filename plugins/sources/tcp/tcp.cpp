@@ -37,7 +37,8 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
       "connection are thrown away, so channels never swap. While nobody sends, the stream is "
       "silent; a new sender is a discontinuity. Audio carries its time of arrival. When the reader "
       "falls behind, nothing is lost here: the source stops receiving and TCP holds the sender "
-      "back."};
+      "back.",
+      SLUICE_TYPE_RETRIES};
   enum Parameter : uint32_t { kMode, kHost, kPort, kFormat, kRateHz, kChannels, kHeader, kUntil };
   static constexpr sluice_parameter kParameters[] = {
       sluice::choice("mode", kModes, 0,
@@ -160,6 +161,7 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
       items[count++] =
           has_no_room_ ? on_output(kOut, kRoomFrames) : on_stream(sender_.get(), SLUICE_NET_READ);
     } else if (!listener_) {
+      items[count++] = on_retry();
       deadline_ns = retry_ns_;
     }
     if (wait(std::span(items).first(count), deadline_ns) == SLUICE_ERROR_STOPPED) return false;
@@ -167,7 +169,7 @@ class SourceTcp : public sluice::Threaded<SourceTcp> {
     if (listener_) {
       if (items[0].ready) accept_newest();
     } else if (!sender_) {
-      if (now_ns() >= retry_ns_) begin_connecting();
+      if (items[0].ready || now_ns() >= retry_ns_) begin_connecting();
       return true;
     }
     if (is_connecting_ && !finish_connecting()) return true;

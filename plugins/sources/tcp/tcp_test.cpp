@@ -1,12 +1,5 @@
 // source.tcp in virtual time, with senders of every manner.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <sluice/sluice.hpp>
-#include <string>
-#include <vector>
-
-#include "tests/support/net_peers.hpp"
+#include "plugins/sources/tcp/source_tcp_fixture.hpp"
 
 namespace sluice::tests {
 namespace {
@@ -15,81 +8,8 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using namespace std::string_literals;
 
-constexpr sluice_format kFormat{sizeof(sluice_format), SLUICE_SAMPLE_S16, 2, 48000};
-constexpr int64_t kMs = 1'000'000;
-constexpr int64_t kS = 1'000'000'000;
-
-// Frame n holds n and -n.
-std::vector<int16_t> counted(int from, int count) {
-  std::vector<int16_t> samples;
-  for (int i = from; i < from + count; ++i) {
-    samples.push_back(static_cast<int16_t>(i));
-    samples.push_back(static_cast<int16_t>(-i));
-  }
-  return samples;
-}
-
-std::string bytes_of(const std::vector<int16_t>& samples) {
-  return {reinterpret_cast<const char*>(samples.data()), samples.size() * sizeof(int16_t)};
-}
-
-std::string number(uint64_t value, int bytes) {
-  std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
-  return text;
-}
-
-struct WavHeader {
-  uint16_t tag = 1;
-  uint16_t channels = 2;
-  uint32_t rate_hz = 48000;
-  uint16_t bits = 16;
-  std::string riff = "RIFF";
-  std::string before_data;  // further chunks
-
-  std::string text(uint32_t data_bytes) const {
-    const auto block = static_cast<uint16_t>(channels * bits / 8);
-    std::string format = number(tag == 0xfffe ? 0xfffe : tag, 2) + number(channels, 2) +
-                         number(rate_hz, 4) + number(rate_hz * block, 4) + number(block, 2) +
-                         number(bits, 2);
-    if (tag == 0xfffe) {
-      format += number(22, 2) + number(bits, 2) + number(3, 4) + number(1, 2) +
-                std::string("\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71", 14);
-    }
-    return riff + number(0xffffffff, 4) + "WAVE" + before_data + "fmt " + number(format.size(), 4) +
-           format + "data" + number(data_bytes, 4);
-  }
-};
-
-class SourceTcp : public ::testing::Test {
- protected:
-  void run() {
-    ASSERT_TRUE(node_.prepare(kFormat));
-    const support::Status status = node_.run();
-    ASSERT_TRUE(status) << status.error().message;
-    EXPECT_THAT(node_.violations(), IsEmpty());
-  }
-  // Sends `bytes` cut into pieces of `piece` bytes, 1 ms apart, and leaves.
-  void send_in_pieces(const std::string& bytes, size_t piece) {
-    node_.at(kMs, [this] { sender_.connect(); });
-    int64_t time_ns = kMs;
-    for (size_t at = 0; at < bytes.size(); at += piece) {
-      node_.at(time_ns += kMs, [this, part = bytes.substr(at, piece)] { sender_.push(part); });
-    }
-    node_.at(time_ns += kMs, [this] { sender_.finish(); });
-    node_.set("until", "first-sender");
-  }
-  std::vector<uint32_t> mark_kinds() const {
-    std::vector<uint32_t> kinds;
-    for (const sluice_mark& mark : node_.marks()) kinds.push_back(mark.kind);
-    return kinds;
-  }
-
-  WorkerDriver node_{"source.tcp"};
-  SendingPeer sender_{node_}, second_{node_};
-};
+using SourceTcp = SourceTcpFixture;
 
 TEST_F(SourceTcp, Describe_says_the_format_and_a_remote_live_clock) {
   node_.set("format", "s24");
@@ -351,6 +271,18 @@ TEST_F(SourceTcp, Connect_reads_from_a_server_and_comes_back_when_it_left) {
   EXPECT_THAT(node_.log_lines(), Contains(HasSubstr("Nothing listens on 127.0.0.1:4953")));
 }
 
+TEST_F(SourceTcp, Connect_asked_to_try_again_does_so_at_once) {
+  node_.set("mode", "connect");
+  node_.set("host", "127.0.0.1");
+  ReceivingPeer server(node_);
+  node_.at(20 * kS, [&] { server.listen(); });
+  node_.at(20 * kS + kMs, [&] { node_.retry(); });
+  node_.stop_at(30 * kS);
+  run();
+  ASSERT_EQ(server.sessions().size(), 1u);
+  EXPECT_EQ(server.session().start_ns, 20 * kS + kMs);
+}
+
 TEST_F(SourceTcp, Log_a_sender_that_comes_and_goes_is_named_without_its_port) {
   for (int i = 0; i < 5; ++i) {
     node_.at((10 + 20 * i) * kMs, [&] { sender_.connect(); });
@@ -362,148 +294,6 @@ TEST_F(SourceTcp, Log_a_sender_that_comes_and_goes_is_named_without_its_port) {
     EXPECT_THAT(
         line, ::testing::AnyOf("Waiting for a sender on port 4953.", "Receiving from 127.0.0.1."));
   }
-}
-
-// ---- Headers ----
-
-TEST_F(SourceTcp, Wav_header_in_pieces_of_one_byte_only_audio_comes_out) {
-  node_.set("header", "wav");
-  const auto samples = counted(0, 100);
-  send_in_pieces(WavHeader{}.text(400) + bytes_of(samples), 1);
-  run();
-  EXPECT_EQ(node_.written<int16_t>(), samples);
-}
-
-TEST_F(SourceTcp, Wav_other_chunks_around_the_audio_are_skipped) {
-  node_.set("header", "wav");
-  WavHeader header;
-  header.before_data = "JUNK" + number(5, 4) + "12345\0"s + "bext" + number(4, 4) + "abcd";
-  const auto samples = counted(0, 100);
-  send_in_pieces(header.text(400) + bytes_of(samples) + "LIST" + number(6, 4) + "noise!", 11);
-  run();
-  EXPECT_EQ(node_.written<int16_t>(), samples);
-}
-
-TEST_F(SourceTcp, Wav_unknown_sizes_mean_until_the_end) {
-  for (const uint32_t size : {0u, 0x7ffff000u, 0x80000000u, 0xffffffffu}) {
-    WorkerDriver node("source.tcp");
-    SendingPeer sender(node);
-    node.set("header", "wav");
-    node.set("until", "first-sender");
-    ASSERT_TRUE(node.prepare(kFormat));
-    sender.connect();
-    sender.push(WavHeader{}.text(size));
-    sender.push(counted(0, 100));
-    sender.finish();
-    ASSERT_TRUE(node.run());
-    EXPECT_EQ(node.written<int16_t>(), counted(0, 100)) << size;
-  }
-}
-
-TEST_F(SourceTcp, Wav_rf64_takes_the_size_from_its_ds64_chunk) {
-  node_.set("header", "wav");
-  WavHeader header;
-  header.riff = "RF64";
-  header.before_data =
-      "ds64" + number(28, 4) + number(0, 8) + number(400, 8) + number(100, 8) + number(0, 4);
-  send_in_pieces(
-      header.text(0xffffffff) + bytes_of(counted(0, 100)) + "LIST" + number(4, 4) + "junk", 13);
-  run();
-  EXPECT_EQ(node_.written<int16_t>(), counted(0, 100));
-}
-
-TEST_F(SourceTcp, Wav_extensible_is_understood) {
-  node_.set("header", "auto");
-  WavHeader header;
-  header.tag = 0xfffe;
-  send_in_pieces(header.text(400) + bytes_of(counted(0, 100)), 17);
-  run();
-  EXPECT_EQ(node_.written<int16_t>(), counted(0, 100));
-}
-
-TEST_F(SourceTcp, Wav_two_files_in_a_row_both_play) {
-  node_.set("header", "wav");
-  // The first one ends in mid-frame: that frame is cut, not continued by the second.
-  const std::string one = WavHeader{}.text(403) + bytes_of(counted(0, 100)) + "abc\0"s;
-  const std::string two = WavHeader{}.text(400) + bytes_of(counted(100, 100));
-  send_in_pieces(one + two, 29);
-  run();
-  EXPECT_EQ(node_.written<int16_t>(), counted(0, 200));
-  EXPECT_EQ(node_.counter("cut_frames"), 1u);
-}
-
-TEST_F(SourceTcp, Wav_of_another_format_is_refused_by_a_sentence) {
-  node_.set("header", "auto");
-  WavHeader header;
-  header.rate_hz = 44100;
-  header.channels = 1;
-  node_.at(0, [&] { sender_.connect(); });
-  sender_.push(header.text(400) + std::string(400, 'x'));
-  node_.at(10 * kMs, [&] { EXPECT_TRUE(sender_.was_dropped()); });
-  node_.at(20 * kMs, [&] { second_.connect(); });
-  node_.at(30 * kMs, [&] { second_.push(WavHeader{}.text(400) + bytes_of(counted(0, 100))); });
-  node_.stop_at(50 * kMs);
-  run();
-  EXPECT_THAT(node_.log_lines(),
-              Contains("The sender at 127.0.0.1 sends s16, 44100 Hz, 1 channel, but s16, 48000 Hz, "
-                       "2 channels is expected: set `format`, `rate_hz` and `channels` alike, or "
-                       "change the sender."));
-  EXPECT_EQ(node_.counter("refused"), 1u);
-  EXPECT_EQ(node_.written<int16_t>(), counted(0, 100));
-}
-
-TEST_F(SourceTcp, Wav_required_but_raw_samples_come_is_refused) {
-  node_.set("header", "wav");
-  node_.at(0, [&] { sender_.connect(); });
-  sender_.push(counted(0, 100));
-  node_.stop_at(20 * kMs);
-  run();
-  EXPECT_EQ(node_.frames_written(), 0u);
-  EXPECT_THAT(node_.log_lines(), Contains(HasSubstr("sends no WAV header")));
-}
-
-TEST_F(SourceTcp, Wav_broken_headers_are_refused) {
-  WavHeader eight_bit;
-  eight_bit.bits = 8;
-  WavHeader adpcm;
-  adpcm.tag = 2;
-  WavHeader no_channels;
-  no_channels.channels = 0;
-  std::string wrong_block = WavHeader{}.text(400);
-  wrong_block[32] = 9;
-  const std::string no_format = "RIFF" + number(100, 4) + "WAVEdata" + number(4, 4) + "abcd";
-  const std::string short_format = "RIFF" + number(100, 4) + "WAVEfmt " + number(4, 4) + "abcd";
-  for (const std::string& header :
-       {eight_bit.text(400), adpcm.text(400), no_channels.text(400), wrong_block, no_format,
-        short_format, "RIFF" + number(100, 4) + "AVI more"}) {
-    WorkerDriver node("source.tcp");
-    SendingPeer sender(node);
-    node.set("header", "wav");
-    ASSERT_TRUE(node.prepare(kFormat));
-    sender.connect();
-    sender.push(header + std::string(100, 'x'));
-    node.stop_at(20 * kMs);
-    ASSERT_TRUE(node.run());
-    EXPECT_EQ(node.counter("refused"), 1u);
-    EXPECT_EQ(node.frames_written(), 0u);
-    EXPECT_TRUE(sender.was_dropped());
-  }
-}
-
-TEST_F(SourceTcp, Auto_raw_samples_that_begin_like_a_header_are_played) {
-  node_.set("header", "auto");
-  const std::string bytes = "RIFFabcdNOPE1234";
-  send_in_pieces(bytes, 1);
-  run();
-  EXPECT_EQ(node_.written_bytes().size(), bytes.size());
-  EXPECT_EQ(std::memcmp(node_.written_bytes().data(), bytes.data(), bytes.size()), 0);
-}
-
-TEST_F(SourceTcp, Auto_fewer_bytes_than_a_header_are_played) {
-  node_.set("header", "auto");
-  send_in_pieces("RIFFabcd", 3);
-  run();
-  EXPECT_EQ(node_.written_bytes().size(), 8u);
 }
 
 }  // namespace

@@ -238,6 +238,7 @@ class Threaded : public Node {
   static sluice_wait_item on_marks(uint32_t port) {
     return item(SLUICE_WAIT_MARKS, port, 0, -1, nullptr);
   }
+  static sluice_wait_item on_retry() { return item(SLUICE_WAIT_RETRY, 0, 0, -1, nullptr); }
 
   // SLUICE_OK, SLUICE_ERROR_TIMEOUT or SLUICE_ERROR_STOPPED; see sluice_worker_host.wait. [worker]
   sluice_result wait(std::span<sluice_wait_item> items, int64_t deadline_ns = SLUICE_FOREVER) {

@@ -443,7 +443,10 @@ enum {
    * it has them, are the two clocks against the host's. */
   SLUICE_TYPE_BRIDGES_CLOCKS = 1u << 5,
   /* Opens one of several devices; its library can list them, see SLUICE_DEVICE_LIST. */
-  SLUICE_TYPE_OPENS_DEVICES = 1u << 6
+  SLUICE_TYPE_OPENS_DEVICES = 1u << 6,
+  /* Waits before it tries again what has failed, and skips the wait when asked: SLUICE_WAIT_RETRY.
+   */
+  SLUICE_TYPE_RETRIES = 1u << 7
 };
 
 /* A kind of node, as data. */
@@ -579,7 +582,8 @@ enum {
   SLUICE_WAIT_DESCRIPTOR = 3, /* `descriptor` with poll(2) events in `amount` */
   SLUICE_WAIT_STREAM = 4, /* `object` (sluice_stream, sluice_listener), SLUICE_NET_* in `amount` */
   SLUICE_WAIT_PARAMETERS = 5, /* a live parameter changed since the last wait that reported it */
-  SLUICE_WAIT_MARKS = 6       /* a mark not read yet on input `port` */
+  SLUICE_WAIT_MARKS = 6,      /* a mark not read yet on input `port` */
+  SLUICE_WAIT_RETRY = 7 /* somebody wants it tried now, not later; see SLUICE_TYPE_RETRIES. Once */
 };
 typedef struct sluice_wait_item {
   uint32_t struct_size;
