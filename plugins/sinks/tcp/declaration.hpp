@@ -7,6 +7,7 @@
 
 namespace sluice {
 
+inline constexpr const char* kSinkModes[] = {"connect", "listen"};
 inline constexpr const char* kDisconnectedPolicies[] = {"auto", "hold", "drop"};
 inline constexpr const char* kReceiverClocks[] = {"own", "measured"};
 inline constexpr const char* kStreamHeaders[] = {"none", "wav"};
@@ -15,14 +16,19 @@ struct SinkTcpDeclaration {
   static constexpr Info kInfo{
       "sink.tcp", "TCP sender",
       "Sends raw interleaved little-endian PCM to a TCP server at the rate of the audio, as a "
-      "receiver with a clock of its own wants it. After each connection, and after each time the "
+      "receiver with a clock of its own wants it; with mode listen, to a receiver that connects to "
+      "this node. Of several receivers the first is served as long as it reads, and the next one, "
+      "which waits meanwhile, when that has left or read nothing for a second: receivers that come "
+      "back at once never drive each other out. After each connection, and after each time the "
       "input ran dry, lead_ms of audio goes out at once; then chunk after chunk on absolute "
       "deadlines, so that the receiver stays that far ahead. A connection that is lost is made "
       "again: 0.25 s later at first, then after waits that double up to 60 s, each spread by "
       "+-50 %; a session of 10 s starts over from the shortest, and for the 5 s after it no wait "
       "is longer than a second. A peer that takes nothing for write_timeout_ms is given up; one "
-      "that does not read is given 64 KiB (or 20 chunks, or the lead, if these are more) and no "
-      "more. Meanwhile the newest audio is kept and the older thrown away at its rate (see "
+      "that does not read is given 64 KiB in all (or, if these are more, the lead and half of it "
+      "or "
+      "3 chunks) and no more. Meanwhile the newest audio is kept and the older thrown away at its "
+      "rate (see "
       "when_disconnected); after a loss the rest fades in over 30 ms. At the end of the input all "
       "of it is sent, then the connection is closed and the peer is given 2 s beyond its lead to "
       "close too. After deep_sleep_ms of silence (as a gate in front says) it closes the "
@@ -33,8 +39,10 @@ struct SinkTcpDeclaration {
       "fades, after a minute without trouble while jitter is low and so much is to spare; only "
       "live audio is cut. quality = 100 - 50 * min(jitter / 20 ms, 1) - 30 * (1 - min(lead / (0.8 "
       "lead_ms), 1)) - 4 for each trouble of the last minute, 5 at most; 0 while not "
-      "connected."};
+      "connected.",
+      SLUICE_TYPE_RETRIES};
   enum Parameter : uint32_t {
+    kMode,
     kHost,
     kPort,
     kPreset,
@@ -60,8 +68,16 @@ struct SinkTcpDeclaration {
   };
   enum Policy : uint32_t { kAuto, kHold, kDrop };
   static constexpr sluice_parameter kParameters[] = {
-      text("host", "127.0.0.1", "Name or address of the server."),
-      integer("port", nullptr, 1, 65535, 4953, "TCP port of the server."),
+      choice("mode", kSinkModes, 0,
+             "connect: this node connects to a server that receives. listen: a receiver connects "
+             "to this node, as Snapserver does with mode=client."),
+      claiming(text("host", "127.0.0.1",
+                    "connect: name or address of the server. listen: address of this machine to "
+                    "listen on, empty for all."),
+               "tcp-port", "mode=listen"),
+      claiming(integer("port", nullptr, 0, 65535, 4953,
+                       "TCP port; with listen, 0 takes a free one (see the statistic port)."),
+               "tcp-port", "mode=listen"),
       choice("preset", kPresetNames, 0,
              "Decides chunk_frames, level_ms, adaptive, minimum_ms and maximum_ms. ethernet: 512 "
              "frames, 2 s, 2 to 6 s. wifi: 1024 frames, 4 s, 3 to 10 s. wifi-poor: 2048 frames, "
@@ -115,6 +131,8 @@ struct SinkTcpDeclaration {
            "best-effort (0) or a number from 0 to 63.")};
   enum Statistic : uint32_t {
     kConnected,
+    kWaiting,
+    kListeningPort,
     kUptime,
     kBytes,
     kBitrate,
@@ -144,6 +162,8 @@ struct SinkTcpDeclaration {
   };
   static constexpr sluice_statistic kStatistics[] = {
       gauge("connected", nullptr, "1 while connected."),
+      gauge("waiting", nullptr, "listen: 1 while another receiver waits for its turn."),
+      gauge("port", nullptr, "Port listened on."),
       gauge("uptime_s", "s", "How long this connection has lasted."),
       counter("bytes", "bytes", "Bytes handed to the network."),
       gauge("bitrate_kbit_s", "kbit/s", "Over the last quarter of a second."),

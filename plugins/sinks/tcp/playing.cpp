@@ -19,7 +19,7 @@ constexpr int64_t kProvenNs = 2'000'000'000;
 }  // namespace
 
 void SinkTcp::begin_session() {
-  peer_ = stream_.info().peer;
+  peer_ = listener_ ? host_of(stream_.info().peer) : stream_.info().peer;
   const int64_t now = now_ns();
   session_start_ns_ = next_look_ns_ = now;
   session_bytes_ = 0;
@@ -58,6 +58,7 @@ void SinkTcp::end_session(Step step) {
   retry_ns_ = now + back_off_->next_ns();
   stream_.close(step == Step::kLost);
   set(kConnected, 0);
+  set(kWaiting, 0);
   set(kQuality, quality_now_ = 0);
   has_lost_some_ = has_sent_ && step == Step::kLost;
 }
@@ -66,6 +67,16 @@ SinkTcp::Step SinkTcp::lose(const std::string& sentence) {
   set_state(SLUICE_STATE_LOST, sentence);
   quality_.note_trouble(now_ns());
   return Step::kLost;
+}
+
+std::string SinkTcp::stream_sentence() const {
+  const sluice_stream_info info = stream_.info();
+  std::string sentence = info.sentence;
+  const std::string_view peer = info.peer;
+  if (const size_t at = sentence.find(peer); !peer.empty() && at != std::string::npos) {
+    sentence.replace(at, peer.size(), peer_);
+  }
+  return sentence;
 }
 
 SinkTcp::Step SinkTcp::play() {
@@ -195,7 +206,7 @@ SinkTcp::Step SinkTcp::send_due() {
     write_ns_.add(after_ns - now);
     if (result == SLUICE_ERROR_NETWORK) {
       // Its last words may say more than that it is gone.
-      const std::string sentence = stream_.info().sentence;
+      const std::string sentence = stream_sentence();
       const Step step = listen_to_peer();
       return step == Step::kGoOn ? lose(sentence) : step;
     }
@@ -213,13 +224,13 @@ sluice_result SinkTcp::send_frames(uint32_t frames) {
     fade_done_ = 0;
     fade_length_ = static_cast<uint32_t>(frames_of_ms(kRampMs, rate_hz_));
   }
+  frames = static_cast<uint32_t>(
+      std::min<uint64_t>(frames, std::max<uint64_t>(1, allowed_ / frame_bytes_)));
   if (needs_shaping()) {
     shape_frames(std::min(frames, chunk_));
     return send_pending();
   }
-  const uint64_t allowed = std::max<uint64_t>(1, allowed_ / frame_bytes_);
-  const sluice_read_span span =
-      begin_read(kIn, static_cast<uint32_t>(std::min<uint64_t>(frames, allowed)));
+  const sluice_read_span span = begin_read(kIn, frames);
   const size_t size = size_t{span.frames} * frame_bytes_;
   size_t sent = 0;
   sluice_result result = stream_.send(span.data, size, sent);
@@ -239,7 +250,7 @@ sluice_result SinkTcp::send_frames(uint32_t frames) {
 void SinkTcp::shape_frames(uint32_t frames) {
   const auto step = static_cast<uint32_t>(level_->step_frames());
   std::byte* to = pending_.data() + pending_end_;
-  if (is_cutting_ && available(kIn) >= 2 * uint64_t{step}) {
+  if (is_cutting_ && !watch_->is_held() && available(kIn) >= 2 * uint64_t{step}) {
     const sluice_read_span span = begin_read(kIn, 2 * step);
     is_cutting_ = false;
     if (span.frames == 2 * step) {
@@ -309,7 +320,13 @@ SinkTcp::Step SinkTcp::wait_for_peer(int64_t now) {
     if (const Step step = look_around(); step != Step::kGoOn) return step;
     if (now >= give_up_ns) {
       return lose(peer_ + " has taken nothing for " + std::to_string(write_timeout_ns_ / kNsPerMs) +
-                  " ms: its program hangs or the network on the way is gone. Connecting anew.");
+                  " ms: its program hangs or the network on the way is gone. " +
+                  (listener_ ? "Waiting for the next receiver." : "Connecting anew."));
+    }
+    if (watch_->is_not_reading() && has_one_waiting()) {
+      return lose(peer_ +
+                  " does not read what it is sent, and another receiver waits: serving "
+                  "that one.");
     }
   }
   if (now > dry_ns && !watch_->is_held())
@@ -381,24 +398,40 @@ void SinkTcp::say_how_it_is() {
   } else if (!complaint_.empty()) {
     set_state(SLUICE_STATE_DEGRADED, complaint_);
   } else {
-    set_state(SLUICE_STATE_RUNNING, "Connected to " + peer_ + ".");
+    const bool is_one_waiting = has_one_waiting();
+    set(kWaiting, is_one_waiting ? 1 : 0);
+    set_state(SLUICE_STATE_RUNNING,
+              "Connected to " + peer_ +
+                  (is_one_waiting ? "; another receiver waits for its turn." : "."));
   }
 }
 
 SinkTcp::Step SinkTcp::listen_to_peer() {
   std::array<char, 2048> words;
-  size_t received = 0;
-  const sluice_result result = stream_.receive(words.data(), words.size(), received);
-  if (result == SLUICE_ERROR_AGAIN) return Step::kGoOn;
-  if (result != SLUICE_OK) return lose(complaint_.empty() ? stream_.info().sentence : complaint_);
+  size_t received = first_words_.copy(words.data(), words.size());
+  first_words_.clear();
+  if (received == 0) {
+    const sluice_result result = stream_.receive(words.data(), words.size(), received);
+    if (result == SLUICE_ERROR_AGAIN) return Step::kGoOn;
+    if (result != SLUICE_OK) return lose(complaint_.empty() ? stream_sentence() : complaint_);
+  }
   if (received == 0) {
     return lose(complaint_.empty() ? peer_ + " has closed the connection." : complaint_);
   }
-  if (std::string_view(words.data(), received).starts_with("HTTP/")) {
+  const std::string_view said(words.data(), received);
+  if (!listener_ && said.starts_with("HTTP/")) {
     return lose(peer_ + " answers with HTTP, so it is a web server: mend `port`.");
   }
-  complaint_ =
-      peer_ + " sends instead of only receiving: see that `port` is the one of its audio input.";
+  if (listener_ && (said.starts_with("GET ") || said.starts_with("HEAD "))) {
+    return lose(peer_ +
+                " asks by HTTP, and here is raw audio: let it open a plain TCP connection.");
+  }
+  if (listener_) {
+    complaint_ = peer_ + " sends instead of only receiving: here is raw audio and nothing else.";
+  } else {
+    complaint_ =
+        peer_ + " sends instead of only receiving: see that `port` is the one of its audio input.";
+  }
   say_how_it_is();
   return Step::kGoOn;
 }

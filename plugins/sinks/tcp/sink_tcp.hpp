@@ -1,4 +1,4 @@
-// sink.tcp: paced PCM to a TCP server.
+// sink.tcp: paced PCM over TCP, to a server or to a receiver that connects.
 #pragma once
 
 #include <array>
@@ -27,7 +27,10 @@ class SinkTcp : public Threaded<SinkTcp>, public SinkTcpDeclaration {
  public:
   void describe(uint32_t port, const sluice_format* inputs, sluice_port_info& info);
   void prepare(Setup& setup);
-  void release() noexcept { stream_.close(); }
+  void release() noexcept {
+    stream_.close();
+    listener_.close();
+  }
   void run();
 
  private:
@@ -47,13 +50,20 @@ class SinkTcp : public Threaded<SinkTcp>, public SinkTcpDeclaration {
     kLost      // the connection
   };
 
+  bool is_listening() const { return choice(kMode) == 1; }
+
   // ---- Between connections ----
   void prepare_options();
   void prepare_level(Setup& setup);
   uint32_t parse_dscp() const;
   void raise_priority();
-  // Connects; meanwhile audio ages out.
+  // Connects, or waits for a receiver; meanwhile audio ages out.
   Step establish();
+  void begin_connecting(int64_t now);
+  // The next receiver that has not left again already.
+  bool accept_next();
+  // With mode listen: another receiver waits for its turn.
+  bool has_one_waiting();
   void note_failed_attempt(const std::string& sentence);
   // Audio that nobody takes goes on aging at its rate: of what is there, the level and a margin are
   // kept, and of the rest what is overdue is thrown away, oldest first.
@@ -76,6 +86,8 @@ class SinkTcp : public Threaded<SinkTcp>, public SinkTcpDeclaration {
   void begin_session();
   void end_session(Step step);
   Step lose(const std::string& sentence);
+  // What the stream says of its end, the peer called as everywhere.
+  std::string stream_sentence() const;
   Step play();
   // Waits until the level is there, or as much of it as comes in the time it lasts.
   Step prime();
@@ -136,8 +148,10 @@ class SinkTcp : public Threaded<SinkTcp>, public SinkTcpDeclaration {
   bool has_sent_ = false;       // ever
   bool has_lost_some_ = false;  // since then
 
+  Listener listener_;  // with mode listen
   Stream stream_;
-  std::string peer_;
+  std::string peer_;  // with mode listen without its port, which changes from one time to the next
+  std::string first_words_;                    // of a receiver, heard when it was accepted
   std::string complaint_;                      // about what the peer says
   int64_t session_start_ns_ = SLUICE_NO_TIME;  // while not connected
   int64_t next_look_ns_ = 0;

@@ -16,8 +16,11 @@ constexpr uint32_t kPriority = 10;  // above ordinary programs, below sound card
 }  // namespace
 
 void SinkTcp::describe(uint32_t, const sluice_format*, sluice_port_info& info) {
-  if (text(kHost).empty()) {
+  if (!is_listening() && text(kHost).empty()) {
     throw Failure{SLUICE_ERROR_ARGUMENT, "Give `host` the name or address of the server."};
+  }
+  if (!is_listening() && integer(kPort) == 0) {
+    throw Failure{SLUICE_ERROR_ARGUMENT, "With mode connect, give `port` from 1 on."};
   }
   parse_dscp();
   if (number(kMinimumMs) > number(kMaximumMs)) {
@@ -60,7 +63,14 @@ void SinkTcp::prepare(Setup& setup) {
   shaper_.emplace(format_);
   pending_.resize(kMostHeadBytes +
                   size_t{frame_bytes_} * std::max<uint64_t>(chunk_, level_->step_frames()));
-  set_state(SLUICE_STATE_WAITING);
+  if (is_listening()) {
+    listener_ = listen(net_, host_name_, port_, options_);
+    if (!listener_) throw Failure{SLUICE_ERROR_NETWORK, {}};
+    set(kListeningPort, listener_.port());
+  }
+  set_state(SLUICE_STATE_WAITING,
+            listener_ ? "Waiting for a receiver on port " + std::to_string(listener_.port()) + "."
+                      : std::string());
 }
 
 void SinkTcp::prepare_level(Setup& setup) {
@@ -78,8 +88,8 @@ void SinkTcp::prepare_level(Setup& setup) {
   level_.emplace(rate_hz_, at_least_lead(buffering.level_ms), at_least_lead(buffering.minimum_ms),
                  at_least_lead(buffering.maximum_ms), buffering.is_adaptive);
   watch_.emplace(
-      ConnectionWatch::limit_of(uint64_t{chunk_} * frame_bytes_, uint64_t{lead_} * frame_bytes_),
-      uint64_t{chunk_} * frame_bytes_);
+      ConnectionWatch::limits_of(uint64_t{chunk_} * frame_bytes_, uint64_t{lead_} * frame_bytes_),
+      frame_bytes_);
 
   sluice_port_setup& port = setup.port(kIn);
   is_fed_live_ = port.is_fed_live != 0;
@@ -132,31 +142,54 @@ void SinkTcp::run() {
       end_session(step);
     }
     if (step == Step::kAsleep) step = sleep_through_silence();
-    if (step != Step::kLost && step != Step::kGoOn) return;
+    if (step != Step::kLost && step != Step::kGoOn) break;
   }
+  listener_.close();
 }
 
 SinkTcp::Step SinkTcp::establish() {
   for (;;) {
-    const int64_t now = now_ns();
-    if (!stream_ && now >= retry_ns_) {
-      stream_ = connect(net_, host_name_, port_, options_);
-      if (!stream_) note_failed_attempt("No connection can be made now; trying again.");
-    }
-    const int64_t deadline_ns =
-        std::min({stream_ ? SLUICE_FOREVER : retry_ns_, next_ageing_ns(), next_beat_ns_});
-    const sluice_result result = stream_
-                                     ? wait(on_stream(stream_.get(), SLUICE_NET_WRITE), deadline_ns)
-                                     : sleep_until(deadline_ns);
+    if (!listener_ && !stream_) begin_connecting(now_ns());
+    const int64_t deadline_ns = std::min(
+        {listener_ || stream_ ? SLUICE_FOREVER : retry_ns_, next_ageing_ns(), next_beat_ns_});
+    const sluice_result result =
+        listener_ ? wait(on_stream(listener_.get(), SLUICE_NET_READ), deadline_ns)
+        : stream_ ? wait(on_stream(stream_.get(), SLUICE_NET_WRITE), deadline_ns)
+                  : wait(on_retry(), deadline_ns);
     if (result == SLUICE_ERROR_STOPPED) return Step::kStopped;
+    if (result == SLUICE_OK && !listener_ && !stream_) retry_ns_ = now_ns();
     beat(now_ns());
     age_out();
     if (is_input_over()) return Step::kEnded;
+    if (listener_ && accept_next()) return Step::kGoOn;
     if (!stream_) continue;
     const sluice_stream_info info = stream_.info();
     if (info.state == SLUICE_STREAM_OPEN) return Step::kGoOn;
     if (info.state == SLUICE_STREAM_FAILED) note_failed_attempt(info.sentence);
   }
+}
+
+void SinkTcp::begin_connecting(int64_t now) {
+  if (now < retry_ns_) return;
+  stream_ = connect(net_, host_name_, port_, options_);
+  if (!stream_) note_failed_attempt("No connection can be made now; trying again.");
+}
+
+bool SinkTcp::accept_next() {
+  while (Stream next = listener_.accept()) {
+    std::array<char, 2048> words;
+    size_t received = 0;
+    const sluice_result result = next.receive(words.data(), words.size(), received);
+    if (result != SLUICE_ERROR_AGAIN && received == 0) continue;
+    first_words_.assign(words.data(), received);
+    stream_ = std::move(next);
+    return true;
+  }
+  return false;
+}
+
+bool SinkTcp::has_one_waiting() {
+  return listener_ && wait(on_stream(listener_.get(), SLUICE_NET_READ), now_ns()) == SLUICE_OK;
 }
 
 void SinkTcp::note_failed_attempt(const std::string& sentence) {
