@@ -26,6 +26,7 @@
 
 #include "tests/integration/cli_fixture.hpp"
 #include "tests/support/daemon.hpp"
+#include "tests/support/socket_server.hpp"
 
 namespace sluice::tests {
 namespace {
@@ -221,25 +222,30 @@ class StreamListener {
   bool is_open_ = false;
 };
 
+// That the server hands out numbered frames from 1 on, as many as these seconds have. It keeps what
+// does not fill its last chunk of 20 ms.
+void expect_every_frame(uint32_t seconds, StreamListener& listener, const Daemon& server) {
+  uint32_t next = 1;
+  while (next + 960 <= seconds * 48'000) {
+    const std::string pcm = listener.chunk();
+    ASSERT_FALSE(pcm.empty()) << next << server.log();
+    for (size_t at = 0; at + 4 <= pcm.size(); at += 4) {
+      uint32_t number = 0;
+      std::memcpy(&number, pcm.data() + at, 4);
+      if (number == 0) continue;
+      ASSERT_EQ(number, next) << server.log();
+      ++next;
+    }
+  }
+}
+
 class SnapserverPresets : public Snapserver, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(SnapserverPresets, Every_client_is_sent_what_went_in_frame_for_frame) {
   start_server();
   StreamListener listener(stream_port_);
   Running running(work_, home_, counted(6, GetParam()));
-  uint32_t next = 1;
-  // Snapserver keeps what does not fill its last chunk of 20 ms.
-  while (next + 960 <= 6 * 48'000) {
-    const std::string pcm = listener.chunk();
-    ASSERT_FALSE(pcm.empty()) << next << server_->log();
-    for (size_t at = 0; at + 4 <= pcm.size(); at += 4) {
-      uint32_t number = 0;
-      std::memcpy(&number, pcm.data() + at, 4);
-      if (number == 0) continue;
-      ASSERT_EQ(number, next) << server_->log();
-      ++next;
-    }
-  }
+  expect_every_frame(6, listener, *server_);
   const Ended ended = running.finish();
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.err, Not(HasSubstr("does not read")));
@@ -253,6 +259,37 @@ INSTANTIATE_TEST_SUITE_P(, SnapserverPresets,
                            std::replace(name.begin(), name.end(), '=', '_');
                            return name;
                          });
+
+TEST_F(Snapserver, Server_that_connects_is_sent_what_went_in_frame_for_frame) {
+  start_server("client");
+  StreamListener listener(stream_port_);
+  // Not live: it waits until the server has tried again, a second after the last time.
+  Running running(work_, home_,
+                  {"run", "-e",
+                   "source.tone wave=counter duration_ms=6000 -> sink.tcp mode=listen lead_ms=500 "
+                   "port=" +
+                       std::to_string(port_)});
+  expect_every_frame(6, listener, *server_);
+  const Ended ended = running.finish();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("Connected to 127.0.0.1."));
+  EXPECT_THAT(ended.err, Not(HasSubstr("does not read")));
+}
+
+TEST_F(Snapserver, Server_that_connects_is_killed_and_restarted_and_plays_again) {
+  start_server("client");
+  Running running(work_, home_, counted(3600, "mode=listen"));
+  ASSERT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
+  server_->stop(SIGKILL);
+  ASSERT_TRUE(running.wait_until([&] {
+    return running.said().err.find("reset") != std::string::npos ||
+           running.said().err.find("closed") != std::string::npos;
+  })) << running.said().err;
+  start_server("client");
+  EXPECT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
+  running.signal(SIGINT);
+  EXPECT_EQ(running.finish().exit_code, 0);
+}
 
 TEST_F(Snapserver, Real_client_plays_it_from_the_first_frame_in_order) {
   start_server();
@@ -368,18 +405,69 @@ TEST_F(Snapserver, Killed_and_restarted_server_plays_again) {
   EXPECT_EQ(running.finish().exit_code, 0);
 }
 
-TEST_F(Snapserver, Stopped_server_is_named_given_up_and_played_to_again) {
+// Takes numbered frames as they come, and remembers the newest number.
+class LiveCounter {
+ public:
+  uint16_t port() const { return server_.port(); }
+  void start() {
+    thread_ = std::jthread([this] {
+      std::string rest;
+      if (!server_.accept()) return;
+      for (std::string part = server_.read(4096); !part.empty(); part = server_.read(4096)) {
+        rest += part;
+        const size_t whole = rest.size() / 4 * 4;
+        if (whole == 0) continue;
+        uint32_t number = 0;
+        std::memcpy(&number, rest.data() + whole - 4, 4);
+        rest.erase(0, whole);
+        newest = number;
+      }
+    });
+  }
+
+  std::atomic<uint32_t> newest{0};
+
+ private:
+  SocketServer server_{"127.0.0.1"};
+  std::jthread thread_;
+};
+
+TEST_F(Snapserver, Stopped_for_10_s_it_is_named_given_up_and_then_plays_what_is_live) {
+  constexpr uint32_t kLeadMs = 200;
   start_server();
-  Running running(work_, home_, counted(3600, "write_timeout_ms=5000"));
-  ASSERT_TRUE(running.wait_until([&] { return status() == "playing"; }));
+  LiveCounter live;
+  live.start();
+  write(work_ / "graph.json",
+        R"({"sluice": 1, "nodes": {
+          "tone": {"type": "source.tone", "params": {"wave": "counter", "live": true}},
+          "server": {"type": "sink.tcp", "params": {"lead_ms": )" +
+            std::to_string(kLeadMs) + R"(, "port": )" + std::to_string(port_) +
+            R"(}}, "live": {"type": "sink.tcp", "params": {"lead_ms": 0, "port": )" +
+            std::to_string(live.port()) + R"(}}}, "edges": ["tone -> server", "tone -> live"]})");
+  Running running(work_, home_, {"run", "graph.json"});
+  ASSERT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
+  const auto stopped = std::chrono::steady_clock::now();
   server_->signal(SIGSTOP);
   const auto says = [&](const char* word) {
     return running.wait_until([&] { return running.said().err.find(word) != std::string::npos; });
   };
   EXPECT_TRUE(says("does not read")) << running.said().err;
   EXPECT_TRUE(says("has taken nothing for 5000 ms")) << running.said().err;
+  std::this_thread::sleep_until(stopped + std::chrono::seconds(10));
   server_->signal(SIGCONT);
   EXPECT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
+  // What its kernel had taken before comes first; the third second is of the new connection.
+  StreamListener listener(stream_port_);
+  uint32_t least_age = UINT32_MAX;
+  for (int i = 0; i < 150; ++i) {
+    const std::string pcm = listener.chunk();
+    ASSERT_GE(pcm.size(), 4u) << server_->log();
+    uint32_t number = 0;
+    std::memcpy(&number, pcm.data() + pcm.size() - 4, 4);
+    if (i >= 100 && number != 0) least_age = std::min(least_age, live.newest - number);
+  }
+  EXPECT_LE(least_age, (kLeadMs + 300) * 48);
+  std::printf("Heard %u ms behind live.\n", least_age / 48);
   running.signal(SIGINT);
   EXPECT_EQ(running.finish().exit_code, 0);
 }

@@ -66,6 +66,17 @@ void ReceivingPeer::stop_listening() {
   listener_ = nullptr;
 }
 
+void ReceivingPeer::connect(const std::string& host, uint16_t port) {
+  close();
+  sluice_stream_options options{};
+  options.struct_size = sizeof(options);
+  auto stream = driver_.network().connect(host, port, options);
+  if (!stream) std::abort();
+  stream_ = *stream;
+  sessions_.emplace_back().start_ns = driver_.now_ns();
+  total_ = 0;
+}
+
 void ReceivingPeer::send(std::string_view bytes) {
   size_t sent = 0;
   driver_.network().send(stream_, bytes.data(), bytes.size(), sent);

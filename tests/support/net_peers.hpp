@@ -45,7 +45,7 @@ class SendingPeer final : public Participant {
   bool was_dropped_ = false;
 };
 
-// Listens, and reads everything, from one connection after the other.
+// Listens or connects, and reads everything, from one connection after the other.
 class ReceivingPeer final : public Participant {
  public:
   struct Arrival {
@@ -74,6 +74,8 @@ class ReceivingPeer final : public Participant {
 
   void listen(const std::string& address = "127.0.0.1", uint16_t port = 4953);
   void stop_listening();
+  // Connects to somebody who sends; the session begins when that one has accepted it or not.
+  void connect(const std::string& host = "127.0.0.1", uint16_t port = 4953);
   // While false, the peer leaves what comes in its receive buffer.
   void set_reading(bool reads) { reads_ = reads; }
   void send(std::string_view bytes);
