@@ -79,8 +79,9 @@ TEST_F(ConnectionWatchTest, Program_never_reads_it_is_handed_64_KiB_in_all_and_n
   EXPECT_LE(handed_, 65'536u);
 }
 
-TEST_F(ConnectionWatchTest, Program_stops_it_is_handed_64_KiB_since_its_last_sign) {
+TEST_F(ConnectionWatchTest, Program_stops_it_is_handed_64_KiB_since_its_last_sign_was_seen) {
   send_for(2000, true);
+  look();
   const uint64_t handed = handed_;
   send_for(10'000, false);
   EXPECT_LE(handed_, handed + 65'536);

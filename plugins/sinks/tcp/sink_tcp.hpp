@@ -69,7 +69,7 @@ class SinkTcp : public Threaded<SinkTcp>, public SinkTcpDeclaration {
   // kept, and of the rest what is overdue is thrown away, oldest first.
   void age_out();
   int64_t next_ageing_ns() const;
-  // No more comes; some may be left.
+  // No more comes, or no more has room; some may be left.
   bool has_input_ended();
   bool is_input_over();
   Step sleep_through_silence();

@@ -222,11 +222,7 @@ int64_t SinkTcp::next_ageing_ns() const {
   return holds_ ? SLUICE_FOREVER : pacer_->due_ns(uint64_t{lead_} + 2 * margin_);
 }
 
-bool SinkTcp::has_input_ended() {
-  const sluice_read_span span = begin_read(kIn, 1);
-  end_read(kIn, 0);
-  return (span.flags & SLUICE_INPUT_ENDED) != 0;
-}
+bool SinkTcp::has_input_ended() { return wait(on_input(kIn, kNeverFrames), now_ns()) == SLUICE_OK; }
 
 bool SinkTcp::is_input_over() {
   const sluice_read_span span = begin_read(kIn, 1);
