@@ -214,9 +214,11 @@ TEST_F(TcpWire, Packets_are_marked_undelayed_kept_alive_and_end_politely_on_ipv4
   ASSERT_TRUE(four->accept());
   ASSERT_TRUE(six->accept());
   const int writer = open((work_ / "audio").c_str(), O_WRONLY | O_CLOEXEC);
-  std::string audio(57'600, '\0');  // 300 ms, as much as a pipe takes
+  std::string audio(192'000, '\0');  // 1 s, most of it sent when the first round trips are over
   for (size_t i = 0; i < audio.size(); ++i) audio[i] = static_cast<char>(i * 7 + i / 256);
-  ASSERT_EQ(::write(writer, audio.data(), audio.size()), static_cast<ssize_t>(audio.size()));
+  std::jthread feeder([&] {
+    EXPECT_EQ(::write(writer, audio.data(), audio.size()), static_cast<ssize_t>(audio.size()));
+  });
   for (SocketServer* server : {&*four, &*six}) {
     std::string heard;
     while (heard.size() < audio.size()) {
