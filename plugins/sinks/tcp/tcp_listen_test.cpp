@@ -195,6 +195,7 @@ TEST_F(SinkTcpListening, Stop_and_end_while_nobody_comes_are_heard) {
         node.stop();
       }
     });
+    node.stop_at(60 * kS);
     ASSERT_TRUE(node.run());
     EXPECT_LE(node.now_ns(), 3 * kS + 400 * kMs);
   }

@@ -186,6 +186,7 @@ TEST_F(SinkTcp, Drop_nobody_comes_what_is_left_ages_out_and_the_node_ends) {
   node_.set("when_disconnected", "drop");
   feed(48'000 * 2);
   node_.end_input();
+  node_.stop_at(60 * kS);
   run();
   EXPECT_EQ(node_.counter("frames_dropped"), 48'000u * 2);
   // At its rate: the lead and a margin are due at once.
