@@ -29,7 +29,8 @@ DeviceStream::DeviceStream(Owner& owner, StreamOptions options)
       sample_bytes_(sluice::sample_bytes(options_.format.sample_format)),
       period_(size_t{options_.buffer_frames} * frame_bytes_) {
   fade_.reset(0, options_.format.rate_hz);
-  gain_.reset(sluice::from_db(owner_.gain_db()), options_.format.rate_hz);
+  note_gain();
+  gain_.reset(wanted_gain_.load(std::memory_order_relaxed), options_.format.rate_hz);
   keeper_ = std::thread([this] { keep(); });
   clock_ = std::thread([this] { follow_clock(); });
 }
@@ -50,14 +51,19 @@ int DeviceStream::callback(const void* input, void* output, unsigned long frames
                            const PaStreamCallbackTimeInfo*, PaStreamCallbackFlags flags,
                            void* stream) {
   auto& self = *static_cast<DeviceStream*>(stream);
+  // Before anything else: what the keeper has written is seen by it.
+  const Driver driver = self.driver_.load(std::memory_order_acquire);
   self.callbacks_.fetch_add(1, std::memory_order_relaxed);
   const auto count = static_cast<uint32_t>(frames);
   if (output != nullptr) {
     std::memset(output, 0, size_t{count} * self.device_channels_ * self.sample_bytes_);
   }
   if ((flags & (paInputOverflow | paOutputUnderflow)) != 0) self.owner_.note_xrun();
-  if (self.is_in_lane_.exchange(true, std::memory_order_acquire)) return paContinue;
-  if (self.driver_.load(std::memory_order_relaxed) == Driver::kDevice) {
+  if (driver != Driver::kDevice || self.is_in_lane_.exchange(true, std::memory_order_acquire)) {
+    return paContinue;
+  }
+  // The clock may have taken over meanwhile.
+  if (self.driver_.load(std::memory_order_acquire) == Driver::kDevice) {
     self.run_device(static_cast<const std::byte*>(input), static_cast<std::byte*>(output), count);
   }
   self.is_in_lane_.store(false, std::memory_order_release);
@@ -73,7 +79,7 @@ void DeviceStream::run_device(const std::byte* input, std::byte* output, uint32_
     fade_.reset(fades ? 0 : 1, options_.format.rate_hz);
     fade_.to(1);
   }
-  gain_.to(sluice::from_db(owner_.gain_db()));
+  gain_.to(wanted_gain_.load(std::memory_order_relaxed));
   while (frames != 0) {
     const uint32_t now = std::min(frames, options_.buffer_frames);
     const size_t bytes = size_t{now} * device_channels_ * sample_bytes_;
@@ -192,6 +198,7 @@ void DeviceStream::keep() {
       continue;
     }
     goes_on = rest(kLookMs);
+    note_gain();
     if (!goes_on || is_alive()) continue;
     drive_by(Driver::kClock);
     if (is_jack_) {
@@ -208,6 +215,10 @@ void DeviceStream::keep() {
   }
   drive_by(Driver::kNobody);
   close(stream_ != nullptr && is_alive());
+}
+
+void DeviceStream::note_gain() {
+  wanted_gain_.store(sluice::from_db(owner_.gain_db()), std::memory_order_relaxed);
 }
 
 bool DeviceStream::is_alive() {

@@ -43,7 +43,7 @@ class Owner {
   virtual void granted(const PaStreamInfo& info) = 0;
   // The device had too few frames of ours, or had to throw away some. [audio]
   virtual void note_xrun() noexcept = 0;
-  // As it is now. [any]
+  // As it is now. [control]
   virtual double gain_db() const noexcept = 0;
 
  protected:
@@ -88,6 +88,7 @@ class DeviceStream {
   void refuse(const std::string& sentence);
   void close(bool plays_out);
   bool is_alive();
+  void note_gain();
   bool rest(int milliseconds);
   void drive_by(Driver driver);
   std::string missing_sentence(const std::vector<Device>& found) const;
@@ -101,6 +102,7 @@ class DeviceStream {
   std::atomic<Driver> driver_{Driver::kNobody};
   std::atomic<bool> is_in_lane_{false};
   std::atomic<uint64_t> callbacks_{0};
+  std::atomic<double> wanted_gain_{1};
   std::atomic<bool> is_new_{false};  // the driver is, and has not run the lane yet
   sluice::Ramp fade_, gain_;         // of whoever is in the lane
   bool has_been_away_ = false;       // likewise
