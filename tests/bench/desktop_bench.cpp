@@ -179,6 +179,13 @@ void measure(const char* kind, const fs::path& folder) {
   setenv("PULSE_COOKIE", (place / "cookie").c_str(), 1);
   setenv("XDG_RUNTIME_DIR", place.c_str(), 1);
   setenv("HOME", place.c_str(), 1);
+  // pw-loopback looks for its modules where an installed one has them.
+  for (const auto& entry : fs::directory_iterator(kTools.parent_path() / "root" / "usr" / "lib")) {
+    if (!fs::exists(entry.path() / "pipewire-0.3")) continue;
+    setenv("PIPEWIRE_MODULE_DIR", (entry.path() / "pipewire-0.3").c_str(), 1);
+    setenv("SPA_PLUGIN_DIR", (entry.path() / "spa-0.2").c_str(), 1);
+    setenv("PIPEWIRE_CONFIG_DIR", (place / "config").c_str(), 1);
+  }
   const Process server({(kSources / "tests" / "lab" / "sound-server").string(), kind,
                         place.string(), "lab", "other"});
   for (int tries = 0; tries < 400 && !fs::exists(place / "ready"); ++tries) {

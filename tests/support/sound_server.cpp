@@ -50,6 +50,11 @@ void SoundServer::kill() {
   daemon_.reset();
 }
 
+void SoundServer::signal(int number) const {
+  std::ifstream pids(folder_ / "pids");
+  for (pid_t pid = 0; pids >> pid;) ::kill(pid, number);
+}
+
 void SoundServer::tell(const std::string& program, const std::vector<std::string>& words) const {
   Daemon command(lab_program("audio", program), words, folder_, folder_ / "commands.log");
   while (command.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(5));

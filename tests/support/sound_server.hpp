@@ -26,6 +26,8 @@ class SoundServer {
   void start();
   // Ends it without a word to its clients.
   void kill();
+  // Sends a signal to its processes, such as SIGSTOP: it is there, and does not move.
+  void signal(int number) const;
 
   // As clients take it.
   std::string address() const { return "unix:" + (folder_ / "socket").string(); }
