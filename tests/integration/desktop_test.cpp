@@ -270,6 +270,19 @@ TEST_F(Speakers, Noise_through_jack_is_bit_exact) {
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
 }
 
+// PortAudio would hang, or end the process, if it were told to close what a dead server had.
+TEST_F(Speakers, Jack_server_that_dies_is_said_and_the_program_ends_as_it_should) {
+  prepare_server("jack");
+  server_->start();
+  Running run(work_, home_,
+              {"run", "-e", "source.tone live=true -> sink.speakers device=JACK:loopback"});
+  ASSERT_TRUE(says(run, "Playing on JACK:loopback.")) << run.said().err;
+  server_->kill();
+  ASSERT_TRUE(says(run, "The JACK server is gone")) << run.said().err;
+  const Ended ended = stop(run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
 // A sink and a file beside it, which gets everything even while the sink has no device.
 class LostSpeakers : public Speakers {
  protected:

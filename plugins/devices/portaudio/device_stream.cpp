@@ -19,6 +19,7 @@ constexpr int kLookMs = 50;
 // Without a callback for so long the device is gone. A busy machine is late,
 // but not so late.
 constexpr int kGoneMs = 700;
+constexpr const char* kGoneSentence = "The device is gone; Sluice waits for it.";
 
 }  // namespace
 
@@ -210,7 +211,7 @@ void DeviceStream::keep() {
       }
       return;
     }
-    owner_.be(State::kLost, "The device is gone; Sluice waits for it.");
+    owner_.be(State::kLost, kGoneSentence);
     close(false);
   }
   drive_by(Driver::kNobody);
@@ -237,9 +238,11 @@ bool DeviceStream::open() {
   const std::vector<Device> found = devices(options_.direction);
   const Device* const device = find(found, options_.device);
   if (device == nullptr) {
-    refuse(missing_sentence(found));
+    // That it is gone has been said.
+    refuse(was_running_ ? kGoneSentence : missing_sentence(found));
     return false;
   }
+  is_jack_ = device->is_jack;
   if (!was_running_) owner_.be(State::kOpening, {});
 
   uint32_t channels = options_.format.channels;
@@ -270,7 +273,10 @@ bool DeviceStream::open() {
     refuse(refusal(error, *device, device_channels_));
     return false;
   }
-  if (const PaStreamInfo* info = Pa_GetStreamInfo(stream_)) owner_.granted(*info);
+  if (const PaStreamInfo* info = Pa_GetStreamInfo(stream_)) {
+    latency_s_ = info->outputLatency;
+    owner_.granted(*info);
+  }
   was_running_ = true;
   owner_.be(State::kRunning, (plays ? "Playing on " : "Capturing from ") + device->selector + ".");
   return true;
@@ -282,14 +288,13 @@ void DeviceStream::refuse(const std::string& sentence) {
 }
 
 void DeviceStream::close(bool plays_out) {
+  // Not trusted to Pa_StopStream: it cuts off what a plugin of ALSA's still holds.
+  if (plays_out && options_.direction == Direction::kPlayback) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(std::min(latency_s_, 2.0)));
+  }
   const std::lock_guard port_audio(port_audio_lock());
   if (stream_ != nullptr) {
-    // A device that is gone would never have played it.
-    if (plays_out) {
-      Pa_StopStream(stream_);
-    } else {
-      Pa_AbortStream(stream_);
-    }
+    Pa_AbortStream(stream_);
     Pa_CloseStream(std::exchange(stream_, nullptr));
   }
   session_.reset();

@@ -112,6 +112,7 @@ class DeviceStream {
   std::unique_ptr<Session> session_;
   PaStream* stream_ = nullptr;
   bool was_running_ = false;
+  double latency_s_ = 0;
   bool is_jack_ = false;  // the device that was found last
   uint64_t seen_callbacks_ = 0;
   int quiet_ms_ = 0;

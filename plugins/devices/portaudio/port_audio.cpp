@@ -49,7 +49,9 @@ Session::Session() {
   error_ = Pa_Initialize();
 }
 Session::~Session() {
-  if (error_ != paNoError) return;
+  // With JACK in its list PortAudio hangs, or ends the whole process by an assertion, if the server
+  // has died since (Terminate in pa_jack.c): then it stays as it is.
+  if (error_ != paNoError || Pa_HostApiTypeIdToHostApiIndex(paJACK) >= 0) return;
   const Silence silence;
   Pa_Terminate();
 }

@@ -16,7 +16,8 @@ namespace devices {
 std::mutex& port_audio_lock();
 
 // As long as one of these lives PortAudio is initialised, and its list of
-// devices stays as it was when the first of them was made. With the lock held.
+// devices stays as it was when the first of them was made; where it found a JACK server, for as
+// long as the process lives. With the lock held.
 class Session {
  public:
   Session();
