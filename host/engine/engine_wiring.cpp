@@ -96,8 +96,16 @@ void Engine::place(const std::vector<Node*>& ordered) {
       if (node->lane == nullptr) node->lane = lanes_[i].get();
     }
   }
+  // Who follows a reader looks through the nodes in between.
+  const bool has_follower = std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) {
+    return (entry.node->type().flags & SLUICE_TYPE_FOLLOWS_READER) != 0;
+  });
   for (const auto& edge : edges_) {
-    if (!edge->is_wired) edge->is_local = edge->from.node.lane == edge->to.node.lane;
+    if (edge->is_wired) continue;
+    edge->is_local = edge->from.node.lane == edge->to.node.lane;
+    if (has_follower && !edge->is_local && edge->to.is_pcm()) {
+      edge->is_timed = edge->to.has_timed_edges = true;
+    }
   }
 }
 

@@ -225,7 +225,25 @@ void publish(const sluice_host* host, uint32_t port, double frames, int64_t mono
 sluice_result last_read(const sluice_host* host, uint32_t port, sluice_reading* reading) {
   const OutputPort* output = Node::of(host).output_at(port);
   if (!output || !output->is_pcm() || output->edges.empty()) return SLUICE_ERROR_NOT_FOUND;
-  const Edge::Reading last = output->edges[0]->reading.read();
+  const Edge* edge = output->edges[0];
+  uint64_t behind_frames = 0;  // from the node's position to that of the edge's writer
+  if ((Node::of(host).type().flags & SLUICE_TYPE_FOLLOWS_READER) != 0) {
+    // All of these belong to the calling lane.
+    while (edge->is_local) {
+      const Node& next = edge->to.node;
+      if ((next.type().flags & SLUICE_TYPE_EQUAL_COUNTS) == 0 || next.outputs.empty() ||
+          next.outputs[0]->edges.empty()) {
+        return SLUICE_ERROR_NOT_FOUND;
+      }
+      behind_frames += edge->fill();
+      edge = next.outputs[0]->edges[0];
+    }
+  }
+  Edge::Reading last = edge->reading.read();
+  const uint64_t unread_frames = edge->from.written() - std::min(last.frames, edge->from.written());
+  if (&edge->from != output) {
+    last.frames = output->written() - std::min(output->written(), behind_frames + unread_frames);
+  }
   reading->frames = last.frames;
   reading->capacity_frames = output->ring->capacity_frames();
   reading->time_ns = last.time_ns;

@@ -446,7 +446,9 @@ enum {
   SLUICE_TYPE_OPENS_DEVICES = 1u << 6,
   /* Waits before it tries again what has failed, and skips the wait when asked: SLUICE_WAIT_RETRY.
    */
-  SLUICE_TYPE_RETRIES = 1u << 7
+  SLUICE_TYPE_RETRIES = 1u << 7,
+  /* A source that can run as fast as what reads it: see sluice_reader_host. */
+  SLUICE_TYPE_FOLLOWS_READER = 1u << 8
 };
 
 /* A kind of node, as data. */
@@ -680,7 +682,8 @@ typedef struct sluice_clock_host {
                   double ratio); /* [audio, worker] */
 } sluice_clock_host;
 
-/* What the reader of an output did last, for types with SLUICE_TYPE_BRIDGES_CLOCKS. */
+/* What the reader of an output did last, for types with SLUICE_TYPE_BRIDGES_CLOCKS or
+ * SLUICE_TYPE_FOLLOWS_READER. */
 typedef struct sluice_reading {
   uint32_t struct_size;
   uint32_t reserved;
@@ -691,7 +694,9 @@ typedef struct sluice_reading {
 
 #define SLUICE_READER_HOST "sluice.reader-host/1"
 typedef struct sluice_reader_host {
-  /* The first reader of output `port`; SLUICE_ERROR_NOT_FOUND if there is none. [audio, worker] */
+  /* The first reader of output `port`; SLUICE_ERROR_NOT_FOUND if there is none. For types with
+   * SLUICE_TYPE_FOLLOWS_READER it is the first one with a thread of its own, behind any nodes with
+   * SLUICE_TYPE_EQUAL_COUNTS; what those hold counts as not read. [audio, worker] */
   sluice_result (*last_read)(const sluice_host* host, uint32_t port, sluice_reading* reading);
 } sluice_reader_host;
 
