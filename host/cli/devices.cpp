@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/cli/asoundrc.hpp"
 #include "host/cli/graph_options.hpp"
 #include "host/graph/value.hpp"
 #include "host/loader/device_list.hpp"
@@ -71,20 +72,35 @@ int run_devices(const Arguments& arguments) {
   std::vector<std::string> plugin_dirs;
   std::string id;
   bool is_json = false;
+  bool is_asoundrc = false;
+  double latency_ms = 0;
   po::options_description options("Options");
   po::positional_options_description positional;
   options.add_options()("type", po::value(&id)->value_name("TYPE"), "only what this type opens");
   options.add_options()("json", po::bool_switch(&is_json), "as JSON");
+  options.add_options()("asoundrc", po::bool_switch(&is_asoundrc),
+                        "print an ALSA configuration instead: everything plays into the loopback "
+                        "card, for source.aloop");
+  options.add_options()("latency-ms", po::value(&latency_ms)->value_name("N"),
+                        "buffer of its mixer, 20 to 2000 (170.7)");
   options.add_options()("plugin-dir", po::value(&plugin_dirs)->value_name("FOLDER"),
                         "look for plugins here first; may be repeated");
   positional.add("type", 1);
   int exit_code = kSuccess;
-  if (!parse(arguments, "sluice devices [TYPE] [--json]",
+  if (!parse(arguments, "sluice devices [TYPE] [--json] | --asoundrc [--latency-ms N]",
              "Lists what can be captured from and played to now, for each type of node that opens "
              "devices. What is printed can be written into a graph, or after -e; it means the same "
              "device after the next boot.",
              options, positional, exit_code)) {
     return exit_code;
+  }
+  if (latency_ms != 0 && (!is_asoundrc || latency_ms < 20 || latency_ms > 2000)) {
+    std::fputs("sluice: --latency-ms goes with --asoundrc, and is 20 to 2000.\n", stderr);
+    return kUsage;
+  }
+  if (is_asoundrc) {
+    std::fputs(asoundrc(latency_ms).c_str(), stdout);
+    return kSuccess;
   }
   const auto registry = make_registry(plugin_dirs);
   std::vector<const loader::Type*> types;

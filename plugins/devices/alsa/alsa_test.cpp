@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -12,7 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "plugins/devices/alsa/device_clock.hpp"
 #include "plugins/devices/alsa/frames.hpp"
+#include "plugins/devices/alsa/rate_steering.hpp"
 #include "tests/support/sound_files.hpp"
 #include "tests/support/worker_driver.hpp"
 
@@ -279,6 +283,47 @@ TEST(AlsaSmoother, Samples_of_24_bits_keep_their_sign) {
   alsa::scale_sample(sample, SLUICE_SAMPLE_S24, 0.5);
   EXPECT_EQ(sample[2], std::byte{0xc0});
   EXPECT_EQ(sample[1], std::byte{0x00});
+}
+
+// An hour with a reader that is off by so much, seen through a driver that counts by ticks of 4 ms,
+// and a control that takes steps of 10 ppm.
+TEST(AlsaRateSteering, Source_comes_to_run_as_fast_as_its_reader) {
+  constexpr int kLooks = 36000;
+  for (const double reader_ppm : {-1000.0, -37.0, 0.0, 50.0, 1500.0}) {
+    std::mt19937 random(7);
+    alsa::RateSteering steering;
+    steering.restart(48000);
+    double fill = 2000, correction = 0, sum = 0, least = 1e9, most = 0;
+    for (int look = 0; look < kLooks; ++look) {
+      fill += 4800 * (correction - reader_ppm * 1e-6);
+      if (steering.look(fill - static_cast<double>(random() % 192))) {
+        correction = std::round(steering.correction() * 1e5) * 1e-5;
+      }
+      if (look < kLooks / 2) continue;
+      sum += correction;
+      least = std::min(least, fill);
+      most = std::max(most, fill);
+    }
+    EXPECT_NEAR(sum / (kLooks / 2) * 1e6, reader_ppm, 2) << reader_ppm;
+    EXPECT_LT(most - least, 192) << reader_ppm;
+    EXPECT_NEAR((least + most) / 2, 2000, 192) << reader_ppm;
+  }
+}
+
+TEST(AlsaDeviceClock, Rate_is_found_through_late_wakes) {
+  std::mt19937 random(3);
+  alsa::DeviceClock clock;
+  clock.restart(48000);
+  double error_ppm = 0;
+  for (int period = 0; period < 60000; ++period) {
+    const double at_s = period * 512 / 48000.0 + static_cast<double>(random() % 1000) * 1e-6;
+    // The device, 100 ppm fast, has counted on while the thread was late.
+    const double frames = at_s * 48000 * 1.0001;
+    clock.passed(frames, static_cast<int64_t>(at_s * 1e9));
+    if (period > 30000) error_ppm = std::max(error_ppm, std::abs(clock.ratio() * 1e6 - 1'000'100));
+  }
+  EXPECT_TRUE(clock.is_settled());
+  EXPECT_LT(error_ppm, 1);
 }
 
 }  // namespace

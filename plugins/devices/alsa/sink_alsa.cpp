@@ -10,6 +10,7 @@
 #include "declaration.hpp"
 #include "device_clock.hpp"
 #include "frames.hpp"
+#include "listing.hpp"
 #include "pcm.hpp"
 
 namespace {
@@ -73,6 +74,10 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
       sluice::gauge("rate_ppm", "ppm", "The device's clock against the system's.")};
   static constexpr sluice_port kPorts[] = {
       sluice::input("in", "What is to be played.", sluice::kOfferAny, 0, SLUICE_CLOCK_DEVICE)};
+
+  static void list_devices(const sluice::DeviceListing& listing) {
+    alsa::list_pcms(listing, alsa::Direction::kPlayback);
+  }
 
   void describe(uint32_t, const sluice_format*, sluice_port_info& info) {
     device_ = text(kDevice);
@@ -231,6 +236,10 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     written_frames_ = 0;
     const uint32_t buffer = pcm_.buffer_frames();
     const uint32_t first = is_fed_live_ ? pcm_.period_frames() : buffer;
+    // What came while there was no device would be heard late for ever.
+    if (is_fed_live_ && available(kIn) >= first) {
+      discard(kIn, available(kIn), "came before the device began");
+    }
     if (wait(on_input(kIn, first)) != SLUICE_OK) return End::kDone;
     // A live stream comes at the pace of its clock: what the buffer holds in front of it is all
     // that it will ever hold.

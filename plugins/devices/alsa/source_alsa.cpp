@@ -4,6 +4,7 @@
 #include <string>
 
 #include "capture.hpp"
+#include "listing.hpp"
 
 namespace {
 
@@ -35,6 +36,10 @@ class SourceAlsa : public alsa::Capturing<SourceAlsa> {
   static constexpr const auto& kStatistics = alsa::kCaptureStatistics;
   static constexpr sluice_port kPorts[] = {sluice::output(
       "out", "What is captured.", sluice::kOfferAny, SLUICE_PORT_LIVE, SLUICE_CLOCK_DEVICE)};
+
+  static void list_devices(const sluice::DeviceListing& listing) {
+    alsa::list_pcms(listing, alsa::Direction::kCapture);
+  }
 
   void describe(uint32_t, const sluice_format*, sluice_port_info& info) {
     device_ = text(kDevice);
