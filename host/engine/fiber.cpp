@@ -53,6 +53,22 @@ struct Fiber::State {
 #endif
 };
 
+#if defined(SLUICE_FIBER_ASAN)
+namespace {
+
+// Ends a switch that was begun with `own` saved: to a stack with the fake frames `other`, which are
+// given back, and at once from there to the caller's.
+void return_from(void* other, void* own) {
+  const void* bottom = nullptr;
+  size_t bytes = 0;
+  __sanitizer_finish_switch_fiber(other, &bottom, &bytes);
+  __sanitizer_start_switch_fiber(nullptr, bottom, bytes);
+  __sanitizer_finish_switch_fiber(own, nullptr, nullptr);
+}
+
+}  // namespace
+#endif
+
 Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
   State& state = *state_;
   state.body = std::move(body);
@@ -67,6 +83,12 @@ Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
 #if defined(SLUICE_FIBER_TSAN)
   state.tsan_fiber = __tsan_create_fiber(0);
 #endif
+#if defined(SLUICE_FIBER_ASAN)
+  // Making it steps onto its stack and back. What is called there must not take its frames from
+  // the resumer's: they would be given back when that one throws, as they lie below all of its own.
+  void* fake_stack = nullptr;
+  __sanitizer_start_switch_fiber(&fake_stack, state.stack_bottom, state.stack_bytes);
+#endif
   state.inner = boost::context::fiber(
       std::allocator_arg, boost::context::preallocated(stack.sp, stack.size, stack), allocator,
       [&state](boost::context::fiber&& outer) {
@@ -77,7 +99,7 @@ Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
         state.body();
         state.is_finished = true;
 #if defined(SLUICE_FIBER_ASAN)
-        // Null would take away frames that are returned through below.
+        // Null would take away frames that are returned through below; ~Fiber gives them back.
         __sanitizer_start_switch_fiber(&state.fake_stack, state.outer_bottom, state.outer_bytes);
 #endif
 #if defined(SLUICE_FIBER_TSAN)
@@ -85,11 +107,17 @@ Fiber::Fiber(std::function<void()> body) : state_(std::make_unique<State>()) {
 #endif
         return std::move(state.outer);
       });
+#if defined(SLUICE_FIBER_ASAN)
+  return_from(nullptr, fake_stack);
+#endif
 }
 
 Fiber::~Fiber() {
 #if defined(SLUICE_FIBER_ASAN)
   state_->inner = {};
+  void* fake_stack = nullptr;
+  __sanitizer_start_switch_fiber(&fake_stack, state_->stack_bottom, state_->stack_bytes);
+  return_from(state_->fake_stack, fake_stack);
   ASAN_UNPOISON_MEMORY_REGION(state_->stack_bottom, state_->stack_bytes);
 #endif
 #if defined(SLUICE_FIBER_TSAN)
