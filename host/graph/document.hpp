@@ -118,9 +118,10 @@ struct Document {
   std::filesystem::path folder;  // absolute; relative paths of a route taken later start here
   std::vector<std::filesystem::path> included;  // absolute, without `file`
   std::optional<double> latency_budget_ms;
-  std::string profile;                // that was applied; empty if none
-  std::vector<std::string> profiles;  // that the graph offers
-  std::vector<Node> nodes;            // in the order they were written
+  std::string profile;                        // that was applied; empty if none
+  std::vector<std::string> profiles;          // that the graph offers
+  std::vector<std::string> profile_switches;  // whose route the applied one says
+  std::vector<Node> nodes;                    // in the order they were written
   // Permanent ones. What runs at the start is active_edges().
   std::vector<Edge> edges;
   std::vector<Switch> switches;

@@ -53,6 +53,7 @@ class Resolver {
   void read_settings();
   void read_setting_argument(const std::string& text);
   void read_edge_option(const SettingKey& key, const RawValue& value);
+  void override_routes(const Setting& setting);
   void override_with(const Setting& setting);
   void read_edges();
   void override_edges();

@@ -62,7 +62,13 @@ void Resolver::choose_routes() {
                                            : "there is no switch " + shown(id) + help);
   };
   if (profile_ != nullptr) {
-    for (const RawMember& route : profile_->routes) choose(route.key, route);
+    for (const RawMember& route : profile_->routes) {
+      choose(route.key, route);
+      const bool is_only = route.key.empty() && ids.size() == 1;
+      document_.profile_switches.emplace_back(is_only             ? std::string(ids.front())
+                                              : route.key.empty() ? "main"
+                                                                  : route.key);
+    }
   }
   for (const std::string& text : options_.routes) {
     if (find_invalid_utf8(text) != std::string::npos || text.find('\0') != std::string::npos) {
@@ -144,6 +150,36 @@ void Resolver::read_settings() {
   for (const std::string& text : options_.settings) read_setting_argument(text);
 }
 
+// A setting of the command line holds while the routes at the start are taken: where one of them
+// sets the same parameter, that is what it sets from now on. A "*" route makes its settings anew
+// whenever it is taken.
+void Resolver::override_routes(const Setting& setting) {
+  const auto is_it = [&](const Setting& other) {
+    return other.node == setting.node && other.parameter == setting.parameter;
+  };
+  for (Switch& one : document_.switches) {
+    const auto taken = std::find_if(one.routes.begin(), one.routes.end(), [&](const Route& route) {
+      return route.name == one.initial.name;
+    });
+    for (Setting& other : one.initial.settings) {
+      if (!is_it(other)) continue;
+      if (taken == one.routes.end()) {
+        report_.warning(setting.at, "the route " + shown(one.initial.name) + " of " +
+                                        shown(one.id) + " sets " + setting.node + "." +
+                                        setting.parameter +
+                                        " too, and will again with the first change while the "
+                                        "graph plays; change its \"set\" in the file");
+      } else {
+        other = setting;
+      }
+    }
+    if (taken == one.routes.end()) continue;
+    for (Setting& other : taken->settings) {
+      if (is_it(other)) other = setting;
+    }
+  }
+}
+
 void Resolver::override_with(const Setting& setting) {
   overrides_.insert_or_assign({setting.node, setting.parameter}, setting);
 }
@@ -167,6 +203,7 @@ void Resolver::read_setting_argument(const std::string& text) {
     read_edge_option(key, value);
   } else if (const auto setting = settings_.read(key, value)) {
     override_with(*setting);
+    override_routes(*setting);
   }
 }
 
