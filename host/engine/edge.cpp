@@ -18,6 +18,7 @@ CursorPolicy policy_of(WhenFull when_full) {
 bool Edge::attach(uint64_t position, uint64_t behind_frames, Entry entry) {
   const CursorPolicy policy = policy_of(when_full.load(std::memory_order_relaxed));
   is_closed.store(false, std::memory_order_relaxed);
+  unread_frames.store(0, std::memory_order_relaxed);
   if (!from.is_pcm()) {
     const auto status = position == kAtNewest
                             ? packets.attach_behind(*from.packet_ring, behind_frames, policy)
@@ -38,7 +39,7 @@ bool Edge::attach(uint64_t position, uint64_t behind_frames, Entry entry) {
   next = cursor.position();
   // Parked and attached anew: what was counted before stays counted.
   attach_position = next - read_frames.load() - lost_frames.load();
-  is_aligned = is_in_gap = is_gap_counted = false;
+  is_aligned = is_in_gap = is_gap_counted = has_twin = false;
   has_faded.store(false, std::memory_order_relaxed);
   const auto target = static_cast<float>(from_db(options.gain_db));
   goal = entry == Entry::kUnheard ? 0.0 : static_cast<double>(target);
@@ -85,7 +86,7 @@ void Edge::close() {
   if (!cursor.attached()) return;
   // The writer may have moved the cursor on since the last look.
   const uint64_t position = cursor.position();
-  if (position != next) note_lost(position - next, "overtaken by the writer");
+  if (position != next) note_lost(position - next, kOvertaken);
   const uint64_t written = std::max(from.ring->written(), position);
   unread_frames.store(written - position, std::memory_order_relaxed);
   close_position.store(written, std::memory_order_relaxed);
@@ -109,6 +110,24 @@ uint64_t Edge::fill() const {
   const auto state = from.ring->cursor_state(slot);
   const uint64_t written = from.ring->written();
   return state && written > state->position ? written - state->position : 0;
+}
+
+void Edge::continue_from(const Edge& before) {
+  const Carried& older = before.carried;
+  carried = {older.read_frames + before.read_frames, older.lost_frames + before.all_lost_frames(),
+             older.filled_frames + before.filled_frames, older.gaps + before.gaps};
+}
+
+uint64_t Edge::all_lost_frames() const {
+  const uint64_t counted = lost_frames.load(std::memory_order_relaxed);
+  if (!from.is_pcm() || is_closed.load(std::memory_order_acquire)) return counted;
+  // In this order: what is read meanwhile is taken for read, not for lost.
+  const auto state = from.ring->cursor_state(slot);
+  const uint64_t accounted = attach_position.load(std::memory_order_acquire) +
+                             read_frames.load(std::memory_order_acquire) + counted;
+  // Once closed the slot may be somebody else's.
+  if (!state || is_closed.load(std::memory_order_acquire)) return lost_frames;
+  return state->position > accounted ? counted + state->position - accounted : counted;
 }
 
 uint64_t Edge::read_on(uint64_t frames) {

@@ -37,6 +37,9 @@ struct EdgeOptions {
   uint64_t fill_after_frames = kNeverFill;
 };
 
+// Why frames were lost that the writer went over.
+inline constexpr const char* kOvertaken = "overtaken by the writer";
+
 // Codes on their way from a reader to the node in front of it. One writer (the reader's lane), one
 // reader (the writer's lane). Full: the newest is dropped, as the older ones already say that
 // something happened.
@@ -98,6 +101,7 @@ class Edge {
   bool is_aligned = false;  // `offset` holds; decided when the first frame is there
   bool joins_late = false;  // added to a running input: delays nobody before it is aligned
   bool is_unheard = false;  // attached silent, and not turned up yet: delays nobody at all
+  bool has_twin = false;    // placed by another edge's place, and has given nothing yet
   bool is_plain = true;     // at unity, complete and in step: may be read in place
   bool is_silent = false;   // a SILENCE_BEGINS without its end was read
   bool is_in_gap = false;   // frames are missing, and the reader has been told
@@ -146,6 +150,16 @@ class Edge {
   std::atomic<const char*> loss_reason{nullptr};  // of the newest loss: a literal
   std::atomic<uint64_t> unread_frames{0};         // still there when the reader was done
   std::atomic<uint64_t> close_position{0};        // the writer's when the reader was done
+
+  // What an edge that this one replaces had counted; added in snapshots. [control]
+  struct Carried {
+    uint64_t read_frames = 0, lost_frames = 0, filled_frames = 0, gaps = 0;
+  };
+  Carried carried;
+  // Goes on counting where `before`, which it replaces, is now. [control]
+  void continue_from(const Edge& before);
+  // Counted as lost, or passed over by the writer and not seen by the reader yet. [any]
+  uint64_t all_lost_frames() const;
 
   // What a sleeping lane waits for at this edge; read by the other side after a full fence.
   std::atomic<uint32_t> wanted_frames{1};

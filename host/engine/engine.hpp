@@ -129,7 +129,8 @@ class Engine {
   support::Status remove_live(Node& node);
   // Something of the above is still under way. It goes on in run, or in tend.
   bool is_changing() const {
-    return !leaving_edges_.empty() || !detaching_edges_.empty() || !leaving_nodes_.empty();
+    return !leaving_edges_.empty() || !detaching_edges_.empty() || !leaving_nodes_.empty() ||
+           has_spare_lanes_;
   }
   // What run does now and then: follows up changes, reports failures, frees what nobody uses.
   void tend();
@@ -217,6 +218,7 @@ class Engine {
   int64_t still_since_ns_ = kForever;
   bool is_started_ = false;
   bool is_watched_ = false;
+  bool has_spare_lanes_ = false;  // that run nothing and have not ended
 };
 
 }  // namespace sluice::engine

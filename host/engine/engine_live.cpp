@@ -194,6 +194,8 @@ support::Status Engine::remove_live(Node& node) {
 support::Status Engine::wire_demanded(uint64_t behind_frames) {
   const auto demanded = demanded_nodes();
   for (const auto& edge : edges_) {
+    // Not the end of an input: as soon as its node is heard it has an edge again.
+    edge->to.was_connected = true;
     if (edge->is_wired || edge->is_leaving || !demanded.contains(&edge->to.node)) continue;
     if (is_detaching(*edge)) continue;
     if (auto status = attach(*edge, behind_frames); !status) return status;
@@ -306,11 +308,16 @@ void Engine::tend_nodes() {
       ++i;
     }
   }
+  has_spare_lanes_ = false;
   std::erase_if(lanes_, [&](const auto& lane) {
-    if (lane->head() || !(lane->is_done() || lane->is_device())) return false;
+    if (lane->head()) return false;
     const bool is_used = std::any_of(node_list_.begin(), node_list_.end(),
                                      [&](const Node* node) { return node->lane == lane.get(); });
     if (is_used) return false;
+    if (!lane->is_done() && !lane->is_device()) {
+      has_spare_lanes_ = true;  // it has not noticed yet
+      return false;
+    }
     if (scheduler_ && !lane->is_device()) scheduler_->remove(*lane);
     return true;
   });
@@ -319,7 +326,7 @@ void Engine::tend_nodes() {
 void Engine::tend() {
   for (const Entry& entry : entries_) entry.node->tell_failure();
   if (!leaving_edges_.empty() || !detaching_edges_.empty()) tend_edges();
-  if (!leaving_nodes_.empty()) tend_nodes();
+  if (!leaving_nodes_.empty() || has_spare_lanes_) tend_nodes();
   for (const auto& lane : lanes_) lane->free_retired_plans();
 }
 

@@ -17,16 +17,20 @@ Snapshot Engine::snapshot() {
     n.node = node;
     n.state = node->state();
     n.sentence = node->sentence();
-    n.calls = node->calls.load(std::memory_order_relaxed);
-    n.busy_ns = node->busy_ns.load(std::memory_order_relaxed);
-    n.violations = node->violations.load(std::memory_order_relaxed);
+    const Node::Carried& carried = node->carried();
+    n.calls = carried.calls + node->calls.load(std::memory_order_relaxed);
+    n.busy_ns = carried.busy_ns + node->busy_ns.load(std::memory_order_relaxed);
+    n.violations = carried.violations + node->violations.load(std::memory_order_relaxed);
     for (uint32_t i = 0; i < node->type().statistic_count; ++i) {
-      n.statistics.push_back(node->slot(i));
+      const bool is_counter = node->type().statistics[i].kind == SLUICE_COUNTER;
+      const bool is_carried = is_counter && i < carried.statistics.size();
+      n.statistics.push_back(node->slot(i) + (is_carried ? carried.statistics[i] : 0));
     }
     for (const auto& output : node->outputs) {
       if (!output->is_pcm()) continue;
-      snapshot.outputs.push_back(
-          {output.get(), output->written(), output->ring->dropped(), output->meter.take()});
+      snapshot.outputs.push_back({output.get(), output->carried_written_frames + output->written(),
+                                  output->carried_dropped_frames + output->ring->dropped(),
+                                  output->meter.take()});
     }
   }
   for (const auto& edge : edges_) {
@@ -35,12 +39,15 @@ Snapshot Engine::snapshot() {
     e.edge = edge.get();
     e.fill_frames = edge->fill();
     e.capacity_frames = edge->from.ring->capacity_frames();
-    e.read_frames = edge->read_frames.load(std::memory_order_relaxed);
-    e.lost_frames = edge->lost_frames.load(std::memory_order_relaxed);
-    e.filled_frames = edge->filled_frames.load(std::memory_order_relaxed);
+    const Edge::Carried& carried = edge->carried;
+    const uint64_t counted = edge->lost_frames.load(std::memory_order_relaxed);
+    const uint64_t lost = edge->all_lost_frames();
+    e.read_frames = carried.read_frames + edge->read_frames.load(std::memory_order_relaxed);
+    e.lost_frames = carried.lost_frames + lost;
+    e.filled_frames = carried.filled_frames + edge->filled_frames.load(std::memory_order_relaxed);
     e.unread_frames = edge->unread_frames.load(std::memory_order_relaxed);
-    e.gaps = edge->gaps.load(std::memory_order_relaxed);
-    e.loss_reason = edge->loss_reason.load(std::memory_order_relaxed);
+    e.gaps = carried.gaps + edge->gaps.load(std::memory_order_relaxed) + (lost > counted ? 1 : 0);
+    e.loss_reason = lost > counted ? kOvertaken : edge->loss_reason.load(std::memory_order_relaxed);
     const int64_t latency_ns = edge->to.measured_latency_ns.load(std::memory_order_relaxed);
     if (latency_ns != SLUICE_NO_TIME) e.latency_ns = latency_ns;
   }

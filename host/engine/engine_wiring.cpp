@@ -192,8 +192,13 @@ uint64_t Engine::sibling_distance(const Edge& edge) const {
     if (&other->to != &edge.to || other.get() == &edge || !other->is_wired || other->is_closed) {
       continue;
     }
-    // A twin reads on while the new edge is being attached, so it comes from further back.
-    const uint64_t margin = &other->from == &edge.from ? options_.block_frames : 0;
+    // A twin reads on while the new edge is being attached, so it comes from further back; and if
+    // it is to be heard later than the twin, from as much further.
+    uint64_t margin = 0;
+    if (&other->from == &edge.from) {
+      const uint64_t delay = edge.options.delay_frames;
+      margin = options_.block_frames + delay - std::min(delay, other->options.delay_frames);
+    }
     frames = std::max(frames, other->fill() + margin);
   }
   return frames;

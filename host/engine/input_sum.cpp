@@ -8,6 +8,7 @@
 #include "host/engine/clock.hpp"
 #include "host/engine/node.hpp"
 #include "host/engine/port.hpp"
+#include "host/engine/ring/bell.hpp"
 #include "host/engine/samples.hpp"
 
 namespace sluice::engine {
@@ -77,10 +78,7 @@ bool InputPort::align_to_twin(Edge& edge) {
       continue;
     edge.offset = twin->offset + static_cast<int64_t>(edge.options.delay_frames) -
                   static_cast<int64_t>(twin->options.delay_frames);
-    edge.is_aligned = true;
-    if (const int64_t lead = edge.lead(position_); lead < 0) {
-      edge.begin_at(edge.next + static_cast<uint64_t>(-lead));
-    }
+    edge.is_aligned = edge.has_twin = true;
     return true;
   }
   return false;
@@ -116,7 +114,15 @@ uint64_t InputPort::frames_ahead(Edge& edge) {
     collect_marks(edge, edge.next);
     return 0;
   }
-  if (edge.lead(position_) < 0) {
+  if (edge.has_twin) {
+    // What lies in front of its place was never its own. Where the writer has not come to the place
+    // yet, the input waits there once the edge is to be heard.
+    if (const int64_t lead = edge.lead(position_); lead < 0) {
+      edge.begin_at(edge.next + static_cast<uint64_t>(-lead));
+      if (edge.is_unheard && edge.lead(position_) < 0) note_warm(edge);
+    }
+    if (edge.lead(position_) < 0) return 0;
+  } else if (edge.lead(position_) < 0) {
     const auto late = static_cast<uint64_t>(-edge.lead(position_));
     // If silence ends in there the stream takes its place anew and less of it is late.
     collect_marks(edge, edge.next + late);
@@ -137,16 +143,26 @@ uint64_t InputPort::available() {
 // What each edge has now. The view offered next is made of this alone, whatever comes meanwhile.
 uint64_t InputPort::look_at_edges() {
   uint64_t most = 0;
+  // Of those that are in time: what is to be heard later lies there for longer.
+  int64_t most_in_time = INT64_MIN;
+  const auto delay_of = [](const Edge& edge) {
+    return static_cast<int64_t>(edge.options.delay_frames);
+  };
   for (Edge* edge : edges) {
     edge->ahead = edge->is_closed.load(std::memory_order_relaxed) ? 0 : frames_ahead(*edge);
     edge->is_counted_on = is_limiting(*edge);
     most = std::max(most, edge->ahead);
+    most_in_time = std::max(most_in_time, static_cast<int64_t>(edge->ahead) - delay_of(*edge));
   }
   uint64_t least = most;
   for (const Edge* edge : edges) {
     if (!edge->is_counted_on) continue;
     uint64_t limit = edge->ahead;
-    if (can_fill(*edge)) limit = std::max(limit, most - std::min(most, patience(*edge)));
+    if (can_fill(*edge)) {
+      const int64_t patient =
+          most_in_time + delay_of(*edge) - static_cast<int64_t>(patience(*edge));
+      limit = std::max(limit, static_cast<uint64_t>(std::max<int64_t>(patient, 0)));
+    }
     least = std::min(least, limit);
   }
   return least;
@@ -157,7 +173,7 @@ void InputPort::lay_out(Edge& edge, uint32_t frames) {
   edge.part = {};
   const int64_t lead = edge.lead(position_);
   if (!edge.is_aligned || lead < 0 || (edge.ahead == 0 && !edge.is_counted_on)) {
-    edge.part.is_fading = edge.is_aligned && edge.is_counted_on;
+    edge.part.is_fading = frames != 0 && edge.is_aligned && edge.is_counted_on;
   } else {
     Edge::Part& part = edge.part;
     const auto most = static_cast<uint32_t>(std::min<uint64_t>(edge.ahead, frames));
@@ -293,6 +309,13 @@ void InputPort::keep_last(Edge& edge, uint32_t frames) {
   to_floats(format.sample_format, direct_data_ + last, edge.last_frame.data(), format.channels);
 }
 
+// It may be turned up.
+void InputPort::note_warm(Edge& edge) {
+  if (edge.is_warm.load(std::memory_order_relaxed)) return;
+  edge.is_warm.store(true, std::memory_order_release);
+  if (edge.is_unheard && node.services().changes) node.services().changes->ring_if_waiting();
+}
+
 void InputPort::end_sum(uint32_t frames) {
   for (Edge* edge_pointer : edges) {
     Edge& edge = *edge_pointer;
@@ -306,7 +329,7 @@ void InputPort::end_sum(uint32_t frames) {
         to_floats(format.sample_format, part.data + size_t{there - 1} * frame_bytes,
                   edge.last_frame.data(), format.channels);
         edge.note_read(there);
-        edge.is_in_gap = edge.is_gap_counted = false;
+        edge.is_in_gap = edge.is_gap_counted = edge.has_twin = false;
       }
       const uint32_t missing = frames - lead - there;
       if (missing != 0 && part.is_fading) {
@@ -317,15 +340,14 @@ void InputPort::end_sum(uint32_t frames) {
         } else if (edge.presence.value() == 0.0) {
           edge.is_aligned = false;  // heard as a gap; what comes next is played from then on
         }
-      } else if (missing != 0 && !edge.is_silent && !is_over(edge, position_ + lead + there)) {
+      } else if (missing != 0 && !edge.has_twin && !edge.is_silent &&
+                 !is_over(edge, position_ + lead + there)) {
         edge.offset += missing;  // nobody counted on it; it takes its place behind this view
       }
     }
     edge.end_span(there);
     edge.part = {};
-    if (there != 0 && !edge.is_warm.load(std::memory_order_relaxed)) {
-      edge.is_warm.store(true, std::memory_order_release);
-    }
+    if (there != 0) note_warm(edge);
     edge.is_plain = edge.gain.target() == 1.0 && !edge.gain.is_moving() &&
                     edge.presence.target() == 1.0 && !edge.presence.is_moving() &&
                     edge.is_aligned && edge.lead(position_ + frames) == 0;

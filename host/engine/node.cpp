@@ -331,6 +331,26 @@ support::Status Node::retry() {
   return {};
 }
 
+void Node::continue_from(const Node& before) {
+  carried_.calls = before.calls + before.carried_.calls;
+  carried_.busy_ns = before.busy_ns + before.carried_.busy_ns;
+  carried_.violations = before.violations + before.carried_.violations;
+  if (std::string_view(before.type_.id) == type_.id) {
+    for (uint32_t i = 0; i < type_.statistic_count; ++i) {
+      const bool is_counter = type_.statistics[i].kind == SLUICE_COUNTER;
+      const bool has_more = i < before.carried_.statistics.size();
+      const uint64_t older = has_more ? before.carried_.statistics[i] : 0;
+      carried_.statistics.push_back(is_counter ? before.slot(i) + older : 0);
+    }
+  }
+  for (const auto& output : outputs) {
+    const OutputPort* old = before.output_at(output->port_index);
+    if (!output->is_pcm() || !old || !old->is_pcm() || !old->ring) continue;
+    output->carried_written_frames = old->written() + old->carried_written_frames;
+    output->carried_dropped_frames = old->ring->dropped() + old->carried_dropped_frames;
+  }
+}
+
 sluice_result Node::run() { return threaded_->run(node_); }
 
 uint32_t Node::wanted_frames(const InputPort& port) const {

@@ -141,6 +141,16 @@ class Node {
   // Blocks that broke the contract.
   std::atomic<uint64_t> violations{0};
 
+  // What a node that this one replaces had counted: added to its own in snapshots. Counters of its
+  // type's statistics by index. [control]
+  struct Carried {
+    std::vector<uint64_t> statistics;
+    uint64_t calls = 0, busy_ns = 0, violations = 0;
+  };
+  const Carried& carried() const { return carried_; }
+  // Goes on counting where `before`, which it replaces, is now. [control]
+  void continue_from(const Node& before);
+
   // A reader has pushed a code into the queue of an edge of this node; its lane looks. [any]
   std::atomic<bool> has_upstream_news{false};
   // Packets put or taken by its own calls. Node's lane.
@@ -211,6 +221,7 @@ class Node {
   mutable std::mutex sentence_mutex_;
   std::string sentence_;
 
+  Carried carried_;
   std::string error_sentence_;  // of a failing call, until take_error
   // The literal of a fail() from an audio call.
   std::atomic<const char*> audio_sentence_{nullptr};

@@ -247,7 +247,7 @@ int64_t InputPort::capture_of(const Edge& edge, uint64_t stream_position) const 
 
 // The writer moved the cursor on: the input's timeline stays whole, the stream's jumps.
 void InputPort::note_jump(Edge& edge, uint64_t lost_frames) {
-  edge.note_lost(lost_frames, "overtaken by the writer");
+  edge.note_lost(lost_frames, kOvertaken);
   edge.offset -= static_cast<int64_t>(lost_frames);
   add_mark(
       {sizeof(sluice_mark), SLUICE_MARK_DISCONTINUITY, position_, SLUICE_NO_TIME, lost_frames});

@@ -56,6 +56,8 @@ class OutputPort {
   std::unique_ptr<PacketRing> packet_ring;
   MarkRing marks;
   uint64_t least_frames = 0;  // that the ring is to hold, whoever reads now
+  // Counted by the node that this one's replaces; added in snapshots. [control]
+  uint64_t carried_written_frames = 0, carried_dropped_frames = 0;
   // What a writer may wait for at once, and what a reader may: together they fit into the ring, so
   // that the two never wait for each other.
   uint32_t largest_wait_frames = 0;
@@ -272,6 +274,7 @@ class InputPort {
   InputView begin_mixed(uint32_t maximum_frames);
   InputView begin_sum(uint32_t frames);
   void end_direct(uint32_t frames);
+  void note_warm(Edge& edge);
   void keep_last(Edge& edge, uint32_t frames);
   void end_sum(uint32_t frames);
 

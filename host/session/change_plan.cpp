@@ -98,11 +98,13 @@ support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
   std::map<std::string, const PlannedEdge*> running_edges;
   for (const PlannedEdge& edge : edges) running_edges[edge.edge.key()] = &edge;
   const std::vector<graph::Edge> wanted_edges = after.active_edges();
-  const auto is_new_edge = [&](const graph::Edge& edge) {
+  std::vector<const graph::Edge*> new_edges;
+  for (const graph::Edge& edge : wanted_edges) {
     const auto there = running_edges.find(edge.key());
-    return there == running_edges.end() ||
-           !same_but_gain(there->second->edge.options, edge.options);
-  };
+    if (there == running_edges.end() || !same_but_gain(there->second->edge.options, edge.options)) {
+      new_edges.push_back(&edge);
+    }
+  }
   // A node that has ended, or an input that was never told a format, takes no new edge.
   const auto is_closed_to = [&](const RunningNode& node, const graph::Edge& edge) {
     const engine::Node& made = *node.planned.node;
@@ -125,9 +127,8 @@ support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
     std::vector<ChangePlan::Parameter> live;
     const bool is_replaced =
         needs_replacement(before, *wanted, type, live) || anew.contains(wanted->id) ||
-        std::any_of(wanted_edges.begin(), wanted_edges.end(), [&](const graph::Edge& edge) {
-          return is_new_edge(edge) && is_closed_to(before, edge);
-        });
+        std::any_of(new_edges.begin(), new_edges.end(),
+                    [&](const graph::Edge* edge) { return is_closed_to(before, *edge); });
     if (!is_replaced) {
       kept.insert(wanted->id);
       plan.kept_nodes.insert(before.planned.node);
@@ -151,14 +152,14 @@ support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
   }
 
   for (const graph::Edge& edge : wanted_edges) {
-    const bool stays =
-        !is_new_edge(edge) && kept.contains(edge.from_node) && kept.contains(edge.to_node);
-    if (!stays) {
-      plan.entering.push_back(edge.key());
+    const bool is_new = std::find(new_edges.begin(), new_edges.end(), &edge) != new_edges.end();
+    std::string key = edge.key();
+    if (is_new || !kept.contains(edge.from_node) || !kept.contains(edge.to_node)) {
+      plan.entering.push_back(std::move(key));
       continue;
     }
-    const PlannedEdge& before = *running_edges.at(edge.key());
-    plan.kept_edges.insert(edge.key());
+    const PlannedEdge& before = *running_edges.at(key);
+    plan.kept_edges.insert(std::move(key));
     if (before.edge.options.gain_db != edge.options.gain_db) {
       plan.gains.push_back({before.hops.back(), edge.options.gain_db});
     }

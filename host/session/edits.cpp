@@ -124,10 +124,19 @@ Result<Value> set_parameter(Value base, const graph::Catalog& types, const std::
   // A route that is taken and sets it has the last word, so it is that word which changes.
   if (Value* switches = find(base, "switches")) {
     for (graph::Member& one : switches->members()) {
+      const std::string name = text_of(one.value, "initial");
       Value* routes = find(one.value, "routes");
-      Value* taken = routes ? find(*routes, text_of(one.value, "initial")) : nullptr;
-      Value* set = taken ? find(*taken, "set") : nullptr;
-      if (set && set->find(target)) set->set(target, *params->find(key));
+      Value* taken = routes ? find(*routes, name) : nullptr;
+      Value* any = routes && !taken ? find(*routes, "*") : nullptr;
+      Value* set = taken || any ? find(taken ? *taken : *any, "set") : nullptr;
+      if (!set || !set->find(target)) continue;
+      if (any) {
+        return Error{ErrorCode::kState, "The route " + name + " (\"*\" of " + one.key + ") sets " +
+                                            target +
+                                            "; take another route first, or change its \"set\" in "
+                                            "the graph's file."};
+      }
+      set->set(target, *params->find(key));
     }
   }
   return base;

@@ -17,16 +17,15 @@ double rounded(double value) { return std::round(value * 1000.0) / 1000.0; }
 
 std::vector<Glitch> GlitchRecord::look(const engine::Snapshot& snapshot, int64_t start_ns) {
   std::vector<Glitch> news;
-  std::map<std::string, Watched> still;
+  std::map<uint64_t, Watched> still;
   const double time_s = static_cast<double>(snapshot.time_ns - start_ns) / 1e9;
   for (const engine::EdgeSnapshot& edge : snapshot.edges) {
     const std::string key = key_of(*edge.edge);
-    Watched watched = std::move(edges_[key]);
-    // Another edge between the same ends counts anew.
-    if (watched.serial != edge.edge->serial) {
-      watched = {};
-      watched.serial = edge.edge->serial;
-    }
+    const uint64_t serial = edge.edge->serial;
+    // What it took over from the one before it was told then.
+    const engine::Edge::Carried& carried = edge.edge->carried;
+    Watched watched{carried.lost_frames, carried.filled_frames, carried.gaps, {}};
+    if (auto known = edges_.find(serial); known != edges_.end()) watched = std::move(known->second);
     watched.fills.emplace_back(rounded(time_s), edge.fill_frames);
     if (watched.fills.size() > kFills) watched.fills.pop_front();
     if (edge.gaps != watched.gaps || edge.lost_frames != watched.lost_frames) {
@@ -46,7 +45,7 @@ std::vector<Glitch> GlitchRecord::look(const engine::Snapshot& snapshot, int64_t
     watched.lost_frames = edge.lost_frames;
     watched.filled_frames = edge.filled_frames;
     watched.gaps = edge.gaps;
-    still[key] = std::move(watched);
+    still[serial] = std::move(watched);
   }
   edges_ = std::move(still);
   return news;

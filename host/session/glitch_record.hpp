@@ -37,12 +37,12 @@ class GlitchRecord {
   graph::Value about(const std::string& edge_or_node) const;
 
  private:
+  // One edge of the engine: of two of the same name one may be on its way out.
   struct Watched {
-    uint64_t serial = 0;
     uint64_t lost_frames = 0, filled_frames = 0, gaps = 0;
     std::deque<std::pair<double, uint64_t>> fills;
   };
-  std::map<std::string, Watched> edges_;
+  std::map<uint64_t, Watched> edges_;  // by serial
   std::deque<Glitch> glitches_;
 };
 

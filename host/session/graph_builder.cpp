@@ -129,7 +129,7 @@ void GraphBuilder::make_wires() {
   for (const graph::Edge& edge : edges_) {
     const auto there =
         std::find_if(running_.edges.begin(), running_.edges.end(),
-                     [&](const auto& planned) { return planned.edge.key() == edge.key(); });
+                     [&](const auto& planned) { return same_ends(planned.edge, edge); });
     if (there != running_.edges.end()) {
       for (engine::Edge* hop : there->hops) {
         wires_.push_back({&edge, &hop->from, &hop->to, 0.0, hop});

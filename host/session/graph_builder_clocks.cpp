@@ -64,7 +64,7 @@ void GraphBuilder::note_edges() {
   for (const graph::Edge& edge : edges_) {
     const auto there =
         std::find_if(running_.edges.begin(), running_.edges.end(),
-                     [&](const auto& planned) { return planned.edge.key() == edge.key(); });
+                     [&](const auto& planned) { return same_ends(planned.edge, edge); });
     if (there != running_.edges.end()) {
       result_.edges.push_back(*there);
       result_.edges.back().edge = edge;

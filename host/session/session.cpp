@@ -1,11 +1,13 @@
 #include "host/session/session.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "host/graph/diff.hpp"
 #include "host/session/edits.hpp"
 #include "host/session/plugin_catalog.hpp"
+#include "host/support/nearest_name.hpp"
 
 namespace sluice::session {
 namespace {
@@ -102,9 +104,12 @@ std::unique_ptr<Session> Session::make(graph::Document document, Value base,
   return session;
 }
 
-void Session::note_saved() {
-  first_base_ = base_;
-  first_document_ = document_;
+void Session::note_saved() { note_file(document_, base_); }
+
+void Session::note_file(graph::Document document, Value base) {
+  first_document_ = std::move(document);
+  first_base_ = std::move(base);
+  ++file_version_;
 }
 
 void Session::change(ChangeRequest request, Done done) {
@@ -225,6 +230,20 @@ std::string Session::name_step(const Next& next, const std::string& message) con
   return next.steps.size() == 1 ? next.steps[0] + ": " + message : message;
 }
 
+// For whoever meant another route than the one of any name that could not be taken.
+std::string Session::name_routes(const Next& next) const {
+  for (const graph::Switch& one : next.document.switches) {
+    if (!next.needs_connection || one.find_route(one.initial.name)) continue;
+    std::vector<std::string_view> names;
+    for (const graph::Route& route : one.routes) names.push_back(route.name);
+    if (names.empty()) return {};
+    const std::string near = support::nearest_name(one.initial.name, names);
+    return near.empty() ? " There are the routes " + support::joined(names, "and") + "."
+                        : " Did you mean the route " + near + "?";
+  }
+  return {};
+}
+
 void Session::fail(Pending& pending, Error error) {
   ChangeResult result;
   result.status = std::move(error);
@@ -336,12 +355,14 @@ void Session::finish(Pending& pending, const Next& next, const ChangePlan& plan)
   for (RunningNode& node : nodes_) {
     if (const auto* settings = document_.find_node(node.settings.id)) node.settings = *settings;
   }
+  std::map<std::string, graph::Edge> wanted;
+  for (graph::Edge& edge : document_.active_edges()) wanted.emplace(edge.key(), std::move(edge));
   for (PlannedEdge& edge : edges_) {
-    for (const graph::Edge& wanted : document_.active_edges()) {
-      if (wanted.key() == edge.edge.key()) edge.edge = wanted;
-    }
+    const auto found = wanted.find(edge.edge.key());
+    if (found != wanted.end()) edge.edge = found->second;
   }
   ++version_;
+  if (pending.request.carried_out) pending.request.carried_out();
   const ChangeResult result{{}, version_, next.steps, to_json(plan)};
   if (pending.done) pending.done(result);
   for (const Listener& listener : listeners_) listener(pending.request, result);
@@ -354,7 +375,8 @@ void Session::tend() {
       bool is_ready = false;
       if (auto error = warm_up(is_ready)) {
         Pending pending = std::move(warming_->pending);
-        const std::string sentence = name_step(warming_->next, error->message);
+        const std::string sentence =
+            name_step(warming_->next, error->message) + name_routes(warming_->next);
         roll_back();
         fail(pending, {error->code, sentence});
       } else if (is_ready) {

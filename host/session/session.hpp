@@ -37,6 +37,7 @@ struct ChangeRequest {
   bool is_dry_run = false;               // say what would happen, and do nothing
   std::optional<uint64_t> if_version;    // refuse if the document has changed since
   std::string origin;                    // who asks, for the others to be told
+  std::function<void()> carried_out;     // called once it was, before its Done; may be empty
 };
 
 struct ChangeResult {
@@ -65,10 +66,14 @@ class Session {
 
   Player& player() { return *player_; }
   const graph::Document& document() const { return document_; }
-  // As they were when the session began, or at the last note_saved.
+  // As the graph's file says: as they were when the session began, at the last note_saved, or what
+  // note_file was given.
   const graph::Document& first_document() const { return first_document_; }
   const graph::Value& first_base() const { return first_base_; }
+  // Counts how often that was.
+  uint64_t file_version() const { return file_version_; }
   void note_saved();
+  void note_file(graph::Document document, graph::Value base);
   const graph::Value& base() const { return base_; }
   uint64_t version() const { return version_; }
   // Types that the document names, and others as they were needed.
@@ -126,6 +131,7 @@ class Session {
   std::optional<Warming> call_back(const Next& next) const;
   support::Status build_beside(Warming& warming);
   void mark_entering(Warming& warming);
+  void carry_statistics(const Warming& warming);
   std::optional<support::Error> warm_up(bool& is_ready);
   void commit();
   bool engine_has(const Retired& retired) const;
@@ -138,6 +144,7 @@ class Session {
   void tend_retired();
   void close_unwanted();
   bool is_closing(const std::string& id) const;
+  std::string name_routes(const Next& next) const;
   std::string name_step(const Next& next, const std::string& message) const;
 
   loader::Registry& registry_;
@@ -146,6 +153,7 @@ class Session {
   graph::Document document_, first_document_;
   graph::Catalog types_;
   uint64_t version_ = 1;
+  uint64_t file_version_ = 1;
   std::vector<graph::Value> history_;  // bases before each change, for undo
 
   std::vector<RunningNode> nodes_;     // that the document wants

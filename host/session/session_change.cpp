@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "host/session/session.hpp"
+#include "host/session/statistics.hpp"
 #include "host/support/log.hpp"
 
 namespace sluice::session {
@@ -172,9 +173,44 @@ support::Status Session::build_beside(Warming& warming) {
   }
   if (auto status = engine.apply(); !status) return status;
   engine.set_metered(player_->is_metered());
+  carry_statistics(warming);
   const int64_t patience_ns = warming.next.needs_connection ? kLongestConnectNs : kLongestWarmUpNs;
-  warming.deadline_ns = engine.clock().now_ns() + patience_ns;
+  // A delayed edge has its frames when they are as old as that.
+  double delay_ms = 0.0;
+  for (const std::string& key : warming.plan.entering) {
+    const PlannedEdge* edge = find_edge(warming.built.edges, key);
+    if (edge) delay_ms = std::max(delay_ms, edge->edge.options.delay_ms);
+  }
+  warming.deadline_ns =
+      engine.clock().now_ns() + patience_ns + static_cast<int64_t>(delay_ms * 1e6);
   return {};
+}
+
+// What replaces a node, or an edge of the same name, goes on counting where that is now.
+void Session::carry_statistics(const Warming& warming) {
+  for (const std::string& id : warming.plan.replaced) {
+    const auto old = std::find_if(nodes_.begin(), nodes_.end(),
+                                  [&](const RunningNode& node) { return node.settings.id == id; });
+    const auto made = std::find_if(
+        warming.built.nodes.begin(), warming.built.nodes.end(), [&](const PlannedNode& planned) {
+          return !planned.is_inserted && planned.node->id() == id &&
+                 std::find(warming.fresh.begin(), warming.fresh.end(), planned.node) !=
+                     warming.fresh.end();
+        });
+    if (old != nodes_.end() && made != warming.built.nodes.end()) {
+      made->node->continue_from(*old->planned.node);
+    }
+  }
+  for (const std::string& key : warming.plan.entering) {
+    const PlannedEdge* old = find_edge(edges_, key);
+    const PlannedEdge* now = find_edge(warming.built.edges, key);
+    if (!old || !now) continue;
+    for (engine::Edge* hop : now->hops) {
+      for (const engine::Edge* before : old->hops) {
+        if (hop != before && key_of(*hop) == key_of(*before)) hop->continue_from(*before);
+      }
+    }
+  }
 }
 
 void Session::mark_entering(Warming& warming) {

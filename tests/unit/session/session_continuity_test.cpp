@@ -1,0 +1,134 @@
+// What goes on through a change: counts of what is replaced, and the sound of an edge whose delay
+// changes.
+#include <cmath>
+#include <numbers>
+
+#include "host/session/glitch_record.hpp"
+#include "host/session/statistics.hpp"
+#include "tests/unit/session/session_world.hpp"
+
+namespace sluice::session {
+namespace {
+
+const graph::Value& at(const graph::Value& object, std::initializer_list<const char*> path) {
+  static const graph::Value nothing;
+  const graph::Value* value = &object;
+  for (const char* key : path) {
+    value = value->find(key);
+    if (!value) return nothing;
+  }
+  return *value;
+}
+
+struct Counts {
+  int64_t frames, written, read;
+};
+
+Counts counts_of(SessionWorld& world) {
+  const graph::Value all = to_json(world.engine().snapshot(), 0);
+  return {at(all, {"nodes", "end", "statistics", "frames"}).integer(),
+          at(all, {"outputs", "hub.out", "written_frames"}).integer(),
+          at(all, {"edges", "hub.out->end.in", "read_frames"}).integer()};
+}
+
+TEST(SessionContinuity, Replaced_node_goes_on_counting_where_the_old_one_was) {
+  SessionWorld world(R"({"sluice": 1, "nodes": {
+    "tone": {"type": "source.tone", "params": {"channels": 1, "live": true}},
+    "hub": "filter.gain", "end": "sink.null"}, "edges": ["tone -> hub -> end"]})");
+  ASSERT_TRUE(world.session);
+  GlitchRecord glitches;
+  world.run_for(200 * kMsNs);
+  Counts before = counts_of(world);
+  EXPECT_GT(before.frames, 9000);
+  for (const char* operation : {R"({"op": "set", "target": "end.pace", "value": "real-time"})",
+                                R"({"op": "set", "target": "hub.limiter", "value": "on"})",
+                                R"({"op": "set", "target": "end.pace", "value": "free"})"}) {
+    bool is_done = false;
+    world.session->change(operations({operation}), [&](const ChangeResult& result) {
+      EXPECT_TRUE(result.status.ok()) << result.status.error().message;
+      is_done = true;
+    });
+    // While the new one warms up, turns and settles no count steps back.
+    for (int i = 0; i < 200; ++i) {
+      world.run_for(kMsNs);
+      EXPECT_TRUE(glitches.look(world.engine().snapshot(), 0).empty());
+      const Counts now = counts_of(world);
+      EXPECT_GE(now.frames, before.frames);
+      EXPECT_GE(now.written, before.written);
+      EXPECT_GE(now.read, before.read);
+      before = now;
+    }
+    EXPECT_TRUE(is_done);
+    world.settle();
+    world.expect_accounted();
+  }
+  // All that the source wrote, but for what the warming up went over twice.
+  const double written = static_cast<double>(world.node("tone").outputs[0]->written());
+  EXPECT_NEAR(static_cast<double>(before.written), written, 4800.0);
+  EXPECT_NEAR(static_cast<double>(before.frames), written, 9600.0);
+}
+
+TEST(SessionContinuity, Delay_of_an_edge_changes_by_a_cross_fade_and_loses_nothing) {
+  SessionWorld world(R"({"sluice": 1, "nodes": {
+    "tone": {"type": "source.tone", "params": {"level_db": -1, "frequency_hz": 997.3,
+             "channels": 1, "live": true}},
+    "mix": "filter.gain",
+    "out": {"type": "sink.wav", "params": {"path": "out.wav"}},
+    "other": {"type": "sink.wav", "params": {"path": "other.wav"}}},
+    "edges": [{"from": "tone", "to": "mix", "buffer_ms": 2000}, "mix -> out", "tone -> other"]})");
+  ASSERT_TRUE(world.session);
+  struct Step {
+    uint64_t frame;
+    int64_t delay_frames;
+  };
+  std::vector<Step> steps{{0, 0}};
+  world.run_for(700 * kMsNs);
+  const engine::Node* const mix = &world.node("mix");
+  for (const int delay_ms : {100, 35, 500, 0}) {
+    bool is_done = false;
+    const int64_t asked_ns = world.engine().clock().now_ns();
+    world.session->change(operations({R"({"op": "set", "target": "tone->mix:delay_ms", "value": )" +
+                                      std::to_string(delay_ms) + "}"}),
+                          [&](const ChangeResult& result) {
+                            ASSERT_TRUE(result.status.ok()) << result.status.error().message;
+                            steps.push_back({mix->inputs[0]->position(), delay_ms * int64_t{48}});
+                            is_done = true;
+                          });
+    for (int i = 0; i < 2000 && !is_done; ++i) world.run_for(kMsNs);
+    ASSERT_TRUE(is_done);
+    // The frames lie in the buffer already: nobody waits until they are old enough.
+    EXPECT_LT(world.engine().clock().now_ns() - asked_ns, 100 * kMsNs) << delay_ms;
+    world.settle();
+    world.run_for(100 * kMsNs);
+    world.expect_accounted();
+    EXPECT_EQ(mix, &world.node("mix"));
+    EXPECT_EQ(mix->inputs[0]->edges[0]->lost_frames, 0U);
+  }
+  world.session->player().stop();
+
+  const auto heard = tests::read_sound_float(world.folder / "out.wav");
+  const auto tone = tests::read_sound_float(world.folder / "other.wav");
+  ASSERT_GT(heard.size(), 50'000U);
+  constexpr uint64_t kRampFrames = 1440;
+  size_t next = 1;
+  int64_t from = 0, to = 0;
+  uint64_t since = 0;
+  for (size_t i = 0; i < heard.size(); ++i) {
+    if (next < steps.size() && steps[next].frame == i) {
+      from = to;
+      to = steps[next++].delay_frames;
+      since = i;
+    }
+    const auto sample = [&](int64_t delay) {
+      const int64_t place = static_cast<int64_t>(i) - delay;
+      return place < 0 ? 0.0 : static_cast<double>(tone[static_cast<size_t>(place)]);
+    };
+    const double k = static_cast<double>(std::min<uint64_t>(i - since + 1, kRampFrames));
+    const double weight = 0.5 * (1 - std::cos(std::numbers::pi * k / kRampFrames));
+    ASSERT_NEAR(heard[i], sample(from) * (1 - weight) + sample(to) * weight, 1e-5) << i;
+  }
+  EXPECT_EQ(next, steps.size());
+}
+
+}  // namespace
+}  // namespace sluice::session
