@@ -54,6 +54,7 @@ int run_fmt(const Arguments& arguments);
 int run_man_pages(const Arguments& arguments);
 int run_new_graph(const Arguments& arguments);
 int run_plugins(const Arguments& arguments);
+int run_profile(const Arguments& arguments);
 int run_reconnect(const Arguments& arguments);
 int run_reload(const Arguments& arguments);
 int run_remove(const Arguments& arguments);

@@ -17,6 +17,7 @@ constexpr Command kCommands[] = {
     {"undo", "take back the last change of a running graph", run_undo},
     {"diff", "show what was changed in a running graph", run_diff},
     {"save", "write what was changed into the graph's file", run_save},
+    {"profile", "show, take, save or delete a profile of a running graph", run_profile},
     {"reload", "read a running graph's file again", run_reload},
     {"reconnect", "let a node of a running graph try again now", run_reconnect, Words::kNodes},
     {"why", "tell what was lost in a running graph, and why", run_why, Words::kNodes},

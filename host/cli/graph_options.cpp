@@ -4,6 +4,7 @@
 #include <boost/program_options/parsers.hpp>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <system_error>
 
@@ -135,29 +136,44 @@ std::optional<graph::Document> load_graph(const GraphOptions& options, loader::R
 
 namespace {
 
-support::Result<graph::Value> base_of(const graph::LoadResult& loaded) {
-  if (loaded.document) return graph::to_normal_json(*loaded.document, graph::Secrets::kReveal);
-  for (const graph::Diagnostic& diagnostic : loaded.diagnostics) {
-    if (diagnostic.severity != graph::Severity::kError) continue;
-    return support::Error{support::ErrorCode::kInvalid, graph::to_text(diagnostic)};
+support::Result<LoadedGraph> load_both(
+    const GraphOptions& options,
+    const std::function<graph::LoadResult(const graph::LoadOptions&)>& load_with) {
+  LoadedGraph both;
+  graph::LoadOptions load_options = options.load;
+  for (const bool applies_routes : {true, false}) {
+    load_options.applies_routes = applies_routes;
+    graph::LoadResult loaded = load_with(load_options);
+    if (!loaded.document) {
+      for (const graph::Diagnostic& diagnostic : loaded.diagnostics) {
+        if (diagnostic.severity != graph::Severity::kError) continue;
+        return support::Error{support::ErrorCode::kInvalid, graph::to_text(diagnostic)};
+      }
+      return support::Error{support::ErrorCode::kInvalid, "The graph cannot be loaded."};
+    }
+    if (applies_routes) {
+      both.document = *std::move(loaded.document);
+    } else {
+      both.base = graph::to_normal_json(*loaded.document, graph::Secrets::kReveal);
+    }
   }
-  return support::Error{support::ErrorCode::kInvalid, "The graph cannot be loaded."};
+  return both;
 }
 
 }  // namespace
 
-support::Result<graph::Value> load_base(const GraphOptions& options, loader::Registry& registry) {
-  graph::LoadOptions load_options = options.load;
-  load_options.applies_routes = false;
-  return base_of(load(options, load_options, registry));
+support::Result<LoadedGraph> load_quietly(const GraphOptions& options, loader::Registry& registry) {
+  return load_both(options, [&](const graph::LoadOptions& load_options) {
+    return load(options, load_options, registry);
+  });
 }
 
-support::Result<graph::Value> load_base_from(const std::string& text, const GraphOptions& options,
-                                             loader::Registry& registry) {
-  graph::LoadOptions load_options = options.load;
-  load_options.applies_routes = false;
-  return base_of(
-      graph::load_text(text, options.file, session::full_catalog(registry), load_options));
+support::Result<LoadedGraph> load_quietly(const GraphOptions& options, loader::Registry& registry,
+                                          const std::string& text) {
+  const graph::Catalog types = session::full_catalog(registry);
+  return load_both(options, [&](const graph::LoadOptions& load_options) {
+    return graph::load_text(text, options.file, types, load_options);
+  });
 }
 
 }  // namespace sluice::cli

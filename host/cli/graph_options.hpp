@@ -42,12 +42,16 @@ std::unique_ptr<loader::Registry> make_registry(const std::vector<std::string>& 
 // Loads the graph and prints what is wrong with it on stderr. None: there were errors.
 std::optional<graph::Document> load_graph(const GraphOptions& options, loader::Registry& registry);
 
-// The same graph as the base of a session: see session/edits.hpp. Says nothing; the error is the
-// first sentence that load_graph would have printed.
-support::Result<graph::Value> load_base(const GraphOptions& options, loader::Registry& registry);
+// A graph, and the same as the base of a session: see session/edits.hpp.
+struct LoadedGraph {
+  graph::Document document;
+  graph::Value base;
+};
+// Says nothing; the error is the first sentence that load_graph would have printed.
+support::Result<LoadedGraph> load_quietly(const GraphOptions& options, loader::Registry& registry);
 // As if `text` stood in the graph's file.
-support::Result<graph::Value> load_base_from(const std::string& text, const GraphOptions& options,
-                                             loader::Registry& registry);
+support::Result<LoadedGraph> load_quietly(const GraphOptions& options, loader::Registry& registry,
+                                          const std::string& text);
 
 // Prints diagnostics on stderr, and how many errors there are.
 void print(const std::vector<graph::Diagnostic>& diagnostics);

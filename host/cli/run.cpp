@@ -6,18 +6,18 @@
 #include <boost/program_options/value_semantic.hpp>
 #include <cstdio>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 
+#include "host/cli/graph_file.hpp"
 #include "host/cli/graph_options.hpp"
 #include "host/cli/http_options.hpp"
 #include "host/cli/live_line.hpp"
 #include "host/cli/signals.hpp"
+#include "host/cli/state_file.hpp"
 #include "host/cli/summary.hpp"
 #include "host/control/control.hpp"
 #include "host/control/service_manager.hpp"
-#include "host/session/save.hpp"
 #include "host/session/session.hpp"
 #include "host/session/statistics.hpp"
 #include "host/support/log.hpp"
@@ -46,51 +46,19 @@ class StatisticsFile {
   std::ofstream file_;
 };
 
-// Writes what was changed into the graph's file, if the file then says what plays.
-support::Result<std::string> save(session::Session& session, const GraphOptions& graph_options,
-                                  loader::Registry& registry) {
-  const std::string& path = graph_options.file;
-  std::ifstream file(path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  auto changed =
-      session::write_changes(text, session.first_base(), session.base(), session.types());
-  if (!changed) return std::move(changed).error();
-  const auto read_back = load_base_from(*changed, graph_options, registry);
-  if (!read_back) return read_back.error();
-  if (!(*read_back == session.base())) {
-    return support::Error{support::ErrorCode::kState,
-                          "The changes cannot be written into " + path +
-                              " in place: it would not say what plays. 'sluice diff --json' prints "
-                              "them as a patch."};
-  }
-  if (auto status = session::replace_file(path, *changed); !status) {
-    return std::move(status).error();
-  }
-  session.note_saved();
-  return path;
-}
-
 // What makes the graph reachable for `sluice set` and the others. Without a place for its socket
 // the graph plays all the same; `is_refused` if another of its name does, or if there cannot be the
 // HTTP that was asked for.
-std::unique_ptr<control::Control> start_control(session::Session& session,
-                                                const GraphOptions& graph_options,
-                                                loader::Registry& registry,
+std::unique_ptr<control::Control> start_control(session::Session& session, GraphFile* file,
                                                 std::optional<control::WebOptions> web,
                                                 bool& is_refused) {
   control::ControlOptions options;
   const bool needs_web = web.has_value();
   options.web = std::move(web);
   options.name = session.document().name;
-  if (!graph_options.file.empty()) {
-    options.reload = [&graph_options, &registry] { return load_base(graph_options, registry); };
-    options.save = [&session, &graph_options, &registry] {
-      return save(session, graph_options, registry);
-    };
-  }
+  if (file) file->offer(options);
   auto control = control::Control::start(session, options);
-  if (!control && control.error().code == support::ErrorCode::kState &&
-      graph_options.file.empty()) {
+  if (!control && control.error().code == support::ErrorCode::kState && !file) {
     // Graphs without a file have no name of their own.
     options.name += "-" + std::to_string(::getpid());
     control = control::Control::start(session, options);
@@ -113,6 +81,8 @@ std::unique_ptr<control::Control> start_control(session::Session& session,
 int run_run(const Arguments& arguments) {
   GraphOptions graph_options;
   std::string statistics_path;
+  std::string state_path;
+  bool follows_file = false;
   double seconds = 0.0;
   session::PlayerOptions player_options;
   po::options_description options("Options");
@@ -120,6 +90,10 @@ int run_run(const Arguments& arguments) {
   graph_options.add_to(options, positional);
   options.add_options()("stats", po::value(&statistics_path)->value_name("FILE"),
                         "write one JSON object a second to FILE");
+  options.add_options()("watch", po::bool_switch(&follows_file),
+                        "when the graph's file is saved, change what differs");
+  options.add_options()("state", po::value(&state_path)->value_name("FILE"),
+                        "keep routes and live parameters in FILE and begin with those in it");
   options.add_options()("for", po::value(&seconds)->value_name("SECONDS"),
                         "end after so many seconds");
   options.add_options()("priority", po::value(&player_options.priority)->value_name("N"),
@@ -139,8 +113,11 @@ int run_run(const Arguments& arguments) {
     return kFailure;
   }
   const auto registry = make_registry(graph_options.plugin_dirs);
-  const auto document = load_graph(graph_options, *registry);
-  if (!document) return kFailure;
+  if (!load_graph(graph_options, *registry)) return kFailure;
+  if (follows_file && graph_options.file.empty()) {
+    std::fputs("sluice: --watch needs a graph in a file.\n", stderr);
+    return kUsage;
+  }
 
   std::optional<StatisticsFile> statistics;
   if (!statistics_path.empty()) {
@@ -156,23 +133,44 @@ int run_run(const Arguments& arguments) {
   watch_signals(!graph_options.file.empty() && ::isatty(STDERR_FILENO) == 0);
   const bool is_shown = !graph_options.is_quiet && !support::is_stderr_the_journal();
   player_options.is_metered = is_shown || statistics.has_value();
-  auto base = load_base(graph_options, *registry);
-  if (!base) {
-    std::fprintf(stderr, "%s\n", base.error().message.c_str());
+  const auto of_file = load_quietly(graph_options, *registry);
+  if (!of_file) {
+    std::fprintf(stderr, "%s\n", of_file.error().message.c_str());
     return kFailure;
+  }
+  std::optional<StateFile> state;
+  LoadedGraph first = *of_file;
+  if (!state_path.empty()) {
+    state.emplace(state_path, graph_options, *registry);
+    first = state->restore(*of_file);
   }
   std::vector<graph::Diagnostic> diagnostics;
   const auto session =
-      session::Session::make(*document, *std::move(base), *registry, player_options, diagnostics);
+      session::Session::make(first.document, first.base, *registry, player_options, diagnostics);
   print(diagnostics);
   if (!session) return kFailure;
+  session->note_file(of_file->document, of_file->base);
+  if (state) {
+    if (auto status = state->keep(*session); !status) {
+      std::fprintf(stderr, "sluice: %s\n", status.error().message.c_str());
+      return kFailure;
+    }
+  }
+  std::optional<GraphFile> file;
+  if (!graph_options.file.empty()) file.emplace(*session, *registry, graph_options, *of_file);
+  if (file && follows_file) {
+    if (auto status = file->watch(); !status) {
+      std::fprintf(stderr, "sluice: %s\n", status.error().message.c_str());
+      return kFailure;
+    }
+  }
   session::Player* const player = &session->player();
   for (const std::string& note : player->plan().notes) support::log_info(note);
   if (!player->engine().memory_note().empty()) support::log_info(player->engine().memory_note());
 
   bool is_refused = false;
   const auto control =
-      start_control(*session, graph_options, *registry, *std::move(web), is_refused);
+      start_control(*session, file ? &*file : nullptr, *std::move(web), is_refused);
   if (is_refused) return kFailure;
   std::optional<LiveLine> live;
   if (is_shown) live.emplace();
@@ -185,6 +183,8 @@ int run_run(const Arguments& arguments) {
   bool is_quick = false;
   bool has_statistics = true;
   const auto tick = [&] {
+    if (file) file->look();
+    if (state) state->tend(*session);
     if (!live && !statistics && !control) return;
     // Every second quick one is for those alone that asked for it.
     const bool is_usual = !is_quick || ++quick_ticks % 2 == 0;
@@ -231,6 +231,7 @@ int run_run(const Arguments& arguments) {
   }
   const std::string waits = player->engine().describe_waits();
   player->stop();
+  if (state) state->tend(*session);
   const engine::Snapshot snapshot = player->engine().snapshot();
   if (statistics) statistics->write(snapshot, player->start_ns());
   live.reset();

@@ -1,7 +1,10 @@
 // sluice scc, or scc by a link of that name: the short habit for switching where sound goes.
 #include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <climits>
@@ -15,6 +18,8 @@
 #include "host/cli/remote.hpp"
 #include "host/control/runtime_folder.hpp"
 
+extern "C" char** environ;
+
 namespace sluice::cli {
 namespace {
 
@@ -24,7 +29,10 @@ using graph::Value;
 // The node that `vol` and `mute` are about.
 constexpr const char* kVolume = "volume";
 constexpr const char* kGraph = "scc";
-constexpr std::chrono::seconds kPatience{5};
+constexpr const char* kUnit = "sluice@scc";
+constexpr const char* kUnitFile = "sluice@.service";
+// A machine that has just started has much to do.
+constexpr std::chrono::seconds kPatience{30};
 
 fs::path home_folder(const char* variable, const char* below_home) {
   if (const char* folder = std::getenv(variable); folder && *folder == '/') return folder;
@@ -50,11 +58,53 @@ std::optional<fs::path> find_graph() {
   return std::nullopt;
 }
 
-// Starts the graph in a session of its own, and waits until it answers.
-bool start_in_background(const std::string& route) {
+// Whether the user's systemd runs and has the unit that keeps the graph running.
+bool has_unit() {
+  std::error_code error;
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  if (!runtime || !fs::exists(fs::path(runtime) / "systemd/private", error)) return false;
+  const std::array<fs::path, 4> folders{home_folder("XDG_CONFIG_HOME", ".config") / "systemd/user",
+                                        "/etc/systemd/user", "/usr/local/lib/systemd/user",
+                                        "/usr/lib/systemd/user"};
+  return std::any_of(folders.begin(), folders.end(),
+                     [&](const fs::path& folder) { return fs::exists(folder / kUnitFile, error); });
+}
+
+// Waits until the graph answers, or `child` (0: nobody's) has ended.
+bool wait_for_answer(pid_t child) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (!control::running_graphs().empty()) return true;
+    if (child > 0 && ::waitpid(child, nullptr, WNOHANG) == child) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+// Lets systemd start the graph.
+bool start_unit() {
+  std::array<char*, 5> words{const_cast<char*>("systemctl"), const_cast<char*>("--user"),
+                             const_cast<char*>("start"), const_cast<char*>(kUnit), nullptr};
+  pid_t pid = -1;
+  int status = 0;
+  if (::posix_spawnp(&pid, words[0], nullptr, nullptr, words.data(), environ) != 0) return false;
+  ::waitpid(pid, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || !wait_for_answer(0)) {
+    std::fprintf(stderr, "sluice: %s does not start; 'journalctl --user -u %s' says why.\n", kUnit,
+                 kUnit);
+    return false;
+  }
+  std::printf("Started %s; it logs to the journal.\n", kUnit);
+  return true;
+}
+
+// Starts the graph in a session of its own, and waits until it answers. It begins where it was left
+// when it ended.
+bool start_in_background() {
   const auto graph = find_graph();
   if (!graph) return false;
   const fs::path folder = home_folder("XDG_STATE_HOME", ".local/state") / "sluice";
+  const fs::path state = folder / "scc.state";
   std::error_code error;
   fs::create_directories(folder, error);
   const fs::path log = folder / "scc.log";
@@ -72,24 +122,17 @@ bool start_in_background(const std::string& route) {
     ::dup2(in, STDIN_FILENO);
     ::dup2(out, STDOUT_FILENO);
     ::dup2(out, STDERR_FILENO);
-    if (route.empty()) {
-      ::execl(self.c_str(), "sluice", "run", "-q", graph->c_str(), nullptr);
-    } else {
-      ::execl(self.c_str(), "sluice", "run", "-q", graph->c_str(), "--route", route.c_str(),
-              nullptr);
-    }
+    ::execl(self.c_str(), "sluice", "run", "-q", "--state", state.c_str(), graph->c_str(), nullptr);
     ::_exit(127);
   }
   ::close(in);
   ::close(out);
-  std::printf("Started %s in the background; it logs to %s.\n", graph->c_str(), log.c_str());
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (!control::running_graphs().empty()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  if (!wait_for_answer(pid)) {
+    std::fprintf(stderr, "sluice: %s does not answer; %s says why.\n", graph->c_str(), log.c_str());
+    return false;
   }
-  std::fprintf(stderr, "sluice: %s does not answer; the log says why.\n", graph->c_str());
-  return false;
+  std::printf("Started %s in the background; it logs to %s.\n", graph->c_str(), log.c_str());
+  return true;
 }
 
 // The graph `scc` is about: the one of that name, else the only one.
@@ -139,7 +182,8 @@ int run_scc(const Arguments& arguments) {
        "Says where sound goes now, or sends it elsewhere: 'scc local', 'scc box', 'scc none', 'scc "
        "some.host' where the graph has a \"*\" route. toggle takes the next route; vol and mute "
        "are of the node named volume. Without a running graph it starts scc.json of "
-       "~/.config/sluice in the background.",
+       "~/.config/sluice in the background, where it was left: as the user's unit sluice@scc if "
+       "there is one, else with a log in ~/.local/state/sluice.",
        0, 2, false},
       exit_code);
   if (!options) return exit_code;
@@ -150,8 +194,7 @@ int run_scc(const Arguments& arguments) {
     return kUsage;
   }
   if (options->graph.empty() && control::running_graphs().empty()) {
-    if (!start_in_background(is_command ? "" : word)) return kFailure;
-    if (!is_command) return kSuccess;
+    if (has_unit() ? !start_unit() : !start_in_background()) return kFailure;
   }
   options->graph = graph_meant(*options);
   if (word.empty()) {

@@ -33,10 +33,17 @@ struct ControlOptions {
   std::string name;  // of the socket
   ServerLimits limits;
   std::optional<WebOptions> web;  // HTTP and WebSocket besides the socket
-  // The graph's file anew, as a base for a change; for "reload". Empty: there is no file.
-  std::function<support::Result<graph::Value>()> reload;
+  // The change that the graph's file makes if it is read anew; for "reload". This and the following
+  // are empty where there is no file.
+  std::function<support::Result<session::ChangeRequest>()> reload;
   // Writes what was changed live into the graph's file, and says which; for "save".
   std::function<support::Result<std::string>()> save;
+  // For "profile": {"taken", "known"}; the change that taking one makes; writing what was changed
+  // into the file as one, and taking one out of it, which say which file.
+  std::function<support::Result<graph::Value>()> profiles;
+  std::function<support::Result<session::ChangeRequest>(const std::string& name)> take_profile;
+  std::function<support::Result<std::string>(const std::string& name)> save_profile;
+  std::function<support::Result<std::string>(const std::string& name)> delete_profile;
 };
 
 class Control {
@@ -82,6 +89,7 @@ class Control {
   void add_changes();
   void change(session::ChangeRequest request, const graph::Value& params, const Caller& caller,
               const Reply& reply);
+  void profile(const graph::Value& params, const Caller& caller, const Reply& reply);
   graph::Value status() const;
   graph::Value routes() const;
   RpcResult subscribe(const graph::Value& params, const Caller& caller);

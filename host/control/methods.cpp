@@ -61,6 +61,37 @@ void Control::change(ChangeRequest request, const Value& params, const Caller& c
   });
 }
 
+// Lists them, takes one, writes one or takes one out of the file.
+void Control::profile(const Value& params, const Caller& caller, const Reply& reply) {
+  if (!options_.profiles) {
+    return reply(RpcError{kFirstOwnCode - static_cast<int>(ErrorCode::kState),
+                          "The graph came from the command line: profiles stand in a file."});
+  }
+  for (const char* key : {"name", "save", "delete"}) {
+    const Value* name = params.find(key);
+    if (!name) continue;
+    if (!name->is_text() || name->text().empty()) {
+      return reply(
+          RpcError{kInvalidParams, "\"" + std::string(key) + "\" is the name of a profile."});
+    }
+    if (key == std::string_view("name")) {
+      auto request = options_.take_profile(name->text());
+      if (!request) return reply(to_rpc(request.error()));
+      return change(*std::move(request), params, caller, reply);
+    }
+    const bool is_saved = key == std::string_view("save");
+    auto file =
+        is_saved ? options_.save_profile(name->text()) : options_.delete_profile(name->text());
+    if (!file) return reply(to_rpc(file.error()));
+    Value answer = Value::object();
+    answer.set("file", *file);
+    return reply(std::move(answer));
+  }
+  auto known = options_.profiles();
+  if (!known) return reply(to_rpc(known.error()));
+  reply(*std::move(known));
+}
+
 void Control::add_changes() {
   for (const char* op : {"connect", "disconnect", "add", "remove"}) {
     rpc_.add(op, [this, op](const Value& params, const Caller& caller, const Reply& reply) {
@@ -120,12 +151,12 @@ void Control::add_changes() {
       return reply(RpcError{kFirstOwnCode - static_cast<int>(ErrorCode::kState),
                             "The graph came from the command line: there is no file to reload."});
     }
-    auto base = options_.reload();
-    if (!base) return reply(to_rpc(base.error()));
-    ChangeRequest request;
-    request.document = *std::move(base);
-    request.keeps_routes = true;
-    change(std::move(request), params, caller, reply);
+    auto request = options_.reload();
+    if (!request) return reply(to_rpc(request.error()));
+    change(*std::move(request), params, caller, reply);
+  });
+  rpc_.add("profile", [this](const Value& params, const Caller& caller, const Reply& reply) {
+    profile(params, caller, reply);
   });
 }
 

@@ -1,6 +1,7 @@
 // A graph that plays, changed by the program's own commands over its socket.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +16,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -30,6 +33,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 using Json = nlohmann::json;
 
@@ -60,10 +64,10 @@ class Live : public ::testing::Test {
     std::ofstream(folder_ / name) << text;
   }
 
-  pid_t start(const std::string& graph, const std::string& options = "") {
+  pid_t start(const std::string& graph, const std::string& options = "-q") {
     const std::string out = folder_ / (graph + ".log");
     const std::string command =
-        "exec sluice run -q " + graph + " " + options + " >" + out + " 2>&1";
+        "exec sluice run " + options + " " + graph + " >>" + out + " 2>&1 </dev/null";
     std::string shell = "/bin/sh", c = "-c", text = prefix() + command;
     char* arguments[] = {shell.data(), c.data(), text.data(), nullptr};
     pid_t pid = -1;
@@ -98,6 +102,22 @@ class Live : public ::testing::Test {
     const int status = ::pclose(pipe);
     outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     return outcome;
+  }
+  // Whether `condition` came true.
+  static bool comes(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return true;
+  }
+  std::string content(const std::string& name) const {
+    std::ifstream file(folder_ / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  double gain() const {
+    return call("document")["document"]["nodes"]["hub"]["params"]["gain_db"].get<double>();
   }
   Outcome sluice(const std::string& words) const { return sh("sluice " + words); }
   Json call(const std::string& words) const {
@@ -278,6 +298,205 @@ TEST_F(Live, Hostile_messages_are_answered_and_harm_nobody) {
   EXPECT_EQ(sluice("route none").exit_code, 0);
 }
 
+TEST_F(Live, Edited_file_changes_what_plays_and_an_error_in_it_leaves_the_sound) {
+  write("live.json", kGraph);
+  start("live.json", "--watch");
+  wait_for("live");
+  const auto with_gain = [](const std::string& gain) {
+    std::string text = kGraph;
+    const std::string plain = R"("hub": "filter.gain")";
+    text.replace(text.find(plain), plain.size(),
+                 R"("hub": {"type": "filter.gain", "params": {"gain_db": )" + gain + "}}");
+    return text;
+  };
+  // Written in place, and after that something else was changed live.
+  write("live.json", with_gain("-3"));
+  EXPECT_TRUE(comes([&] { return gain() == -3; })) << content("live.json.log");
+  EXPECT_EQ(sluice("set tone.level_db -33").exit_code, 0);
+  EXPECT_EQ(sluice("route none").exit_code, 0);
+  // As editors do: a new file that takes the old one's place.
+  write("live.json~", with_gain("-4"));
+  fs::rename(folder_ / "live.json~", folder_ / "live.json");
+  EXPECT_TRUE(comes([&] { return gain() == -4; })) << content("live.json.log");
+  const Json document = call("document")["document"];
+  EXPECT_EQ(document["nodes"]["tone"]["params"]["level_db"], -33);
+  EXPECT_EQ(document["switches"]["main"]["initial"], "none");
+  // An error is one sentence.
+  write("live.json", with_gain("\"loud\""));
+  EXPECT_TRUE(comes([&] {
+    return content("live.json.log").find("The graph plays on as it was.") != std::string::npos;
+  })) << content("live.json.log");
+  EXPECT_EQ(gain(), -4);
+  write("live.json", with_gain("-5"));
+  EXPECT_TRUE(comes([&] { return gain() == -5; })) << content("live.json.log");
+  // What the program itself saves is no news.
+  const int64_t version = call("status")["version"].get<int64_t>();
+  EXPECT_EQ(sluice("set hub.gain_db -6").exit_code, 0);
+  EXPECT_EQ(sluice("save").exit_code, 0);
+  EXPECT_THAT(content("live.json"), HasSubstr("-6"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_EQ(call("status")["version"], version + 1);
+}
+
+TEST_F(Live, Routes_and_live_parameters_survive_a_kill) {
+  write("live.json", kGraph);
+  pid_t host = start("live.json", "-q --state live.state");
+  wait_for("live");
+  EXPECT_EQ(sluice("route none").exit_code, 0);
+  EXPECT_EQ(sluice("set hub.gain_db -7").exit_code, 0);
+  EXPECT_EQ(sluice("set tone.level_db -40").exit_code, 0);
+  EXPECT_TRUE(comes([&] { return content("live.state").find("-40") != std::string::npos; }));
+  kill(host, SIGKILL);
+  waitpid(host, nullptr, 0);
+  hosts_.clear();
+  // Meanwhile somebody wrote another level into the file: that counts.
+  std::string text = kGraph;
+  const std::string plain = R"("params": {"live": true})";
+  text.replace(text.find(plain), plain.size(), R"("params": {"live": true, "level_db": -50})");
+  write("live.json", text);
+  start("live.json", "-q --state live.state");
+  wait_for("live");
+  EXPECT_EQ(gain(), -7);
+  EXPECT_EQ(call("route")["routes"]["main"]["taken"], "none");
+  EXPECT_EQ(call("document")["document"]["nodes"]["tone"]["params"]["level_db"], -50);
+  EXPECT_THAT(sluice("diff").output, HasSubstr("set hub.gain_db to -7"));
+  // Back to what the file says: nothing is left to be kept.
+  EXPECT_EQ(sluice("reload").exit_code, 0);
+  EXPECT_EQ(gain(), 0);
+  EXPECT_TRUE(comes([&] { return content("live.state").find("-7") == std::string::npos; }));
+}
+
+// Killed while it writes its state as fast as changes come: it can be read after each.
+TEST_F(Live, Killed_at_any_moment_the_state_can_be_read) {
+  write("live.json", kGraph);
+  for (int round = 0; round < 5; ++round) {
+    const pid_t host = start("live.json", "-q --state live.state");
+    wait_for("live");
+    const int client = connect("live");
+    for (int i = 1; i <= 40; ++i) {
+      exchange(client, R"({"jsonrpc":"2.0","id":1,"method":"set","params":{"target":)"
+                       R"("hub.gain_db","value":-)" +
+                           std::to_string(round + i) + "}}\n");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(37 * round));
+    kill(host, SIGKILL);
+    waitpid(host, nullptr, 0);
+    hosts_.clear();
+    close(client);
+    const Json state = Json::parse(content("live.state"), nullptr, false);
+    ASSERT_TRUE(state.is_object()) << content("live.state");
+    EXPECT_EQ(state["sluice_state"], 1);
+  }
+}
+
+TEST_F(Live, Profiles_are_saved_taken_and_deleted) {
+  std::string text = kGraph;
+  text.insert(text.rfind('}'), R"(,
+  // kept
+  "profiles": {"away": {"route": "none", "set": {"hub.mute": true}}})");
+  write("live.json", text);
+  start("live.json");
+  wait_for("live");
+  EXPECT_EQ(sluice("profile").output, "  away\n");
+  EXPECT_EQ(sluice("set hub.gain_db -9").exit_code, 0);
+  EXPECT_EQ(sluice("profile save night").exit_code, 0);
+  EXPECT_EQ(sluice("profile list").output, "  away\n* night\n");
+  EXPECT_THAT(content("live.json"), HasSubstr("// kept"));
+  EXPECT_THAT(content("live.json"), HasSubstr("-9"));
+  const Outcome away = sluice("profile away");
+  EXPECT_EQ(away.exit_code, 0);
+  EXPECT_THAT(away.output, HasSubstr("take the route none"));
+  Json document = call("document")["document"];
+  EXPECT_EQ(document["nodes"]["hub"]["params"]["mute"], true);
+  EXPECT_EQ(document["nodes"]["hub"]["params"]["gain_db"], 0);
+  EXPECT_EQ(document["switches"]["main"]["initial"], "none");
+  // One transaction: one step back.
+  EXPECT_EQ(sluice("undo").exit_code, 0);
+  document = call("document")["document"];
+  EXPECT_EQ(document["nodes"]["hub"]["params"]["gain_db"], -9);
+  EXPECT_EQ(document["switches"]["main"]["initial"], "here");
+  EXPECT_EQ(sluice("profile night").exit_code, 0);
+  EXPECT_EQ(gain(), -9);
+  // Taken again it holds again.
+  EXPECT_EQ(sluice("set hub.gain_db -1").exit_code, 0);
+  EXPECT_EQ(sluice("profile night").exit_code, 0);
+  EXPECT_EQ(gain(), -9);
+  const Outcome wrong = sluice("profile nigth");
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.output, HasSubstr("did you mean \"night\"?"));
+  EXPECT_EQ(sluice("profile delete away").exit_code, 0);
+  EXPECT_EQ(sluice("profile").output, "* night\n");
+  EXPECT_THAT(content("live.json"), Not(HasSubstr("away")));
+}
+
+// The graph that `scc` starts by itself; "box" is where a listener of the test is.
+constexpr const char* kSccGraph = R"({"sluice": 1, "name": "scc", "nodes": {
+    "tone": {"type": "source.tone", "params": {"live": true}}, "volume": "filter.gain",
+    "local": {"type": "sink.null", "params": {"pace": "real-time"}},
+    "kitchen": {"type": "sink.null", "params": {"pace": "real-time"}},
+    "remote": {"type": "sink.tcp", "params": {"port": PORT}}},
+  "edges": ["tone -> volume"],
+  "switches": {
+    "main": {"routes": {"local": ["volume -> local"], "none": [],
+      "*": {"edges": ["volume -> remote"], "set": {"remote.host": "${route}"}}},
+      "initial": "none"},
+    "kitchen": {"routes": {"box": ["volume -> kitchen"], "off": []}, "initial": "off"}}})";
+
+TEST_F(Live, Short_habit_starts_the_graph_and_knows_all_its_words) {
+  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(listener, 5), 0);
+  socklen_t size = sizeof(address);
+  getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  std::string text = kSccGraph;
+  text.replace(text.find("PORT"), 4, std::to_string(ntohs(address.sin_port)));
+  fs::create_directories(folder_.path() / "config/sluice");
+  write("config/sluice/scc.json", text);
+  const std::string homes = "export XDG_CONFIG_HOME=$PWD/config XDG_STATE_HOME=$PWD/state; ";
+  const auto scc = [&](const std::string& words) { return sh(homes + "scc " + words); };
+
+  const Outcome first = scc("main=local");
+  EXPECT_EQ(first.exit_code, 0) << first.output;
+  EXPECT_THAT(first.output, HasSubstr("in the background; it logs to "));
+  EXPECT_TRUE(fs::exists(folder_.path() / "state/sluice/scc.log"));
+  const auto pid = call("status")["pid"].get<pid_t>();
+  EXPECT_EQ(scc("").output, "main=local\nkitchen=off\n");
+  EXPECT_EQ(scc("kitchen=box").output, "kitchen=box\n");
+  EXPECT_EQ(scc("").output, "main=local\nkitchen=box\n");
+  EXPECT_EQ(scc("toggle").exit_code, 0);
+  EXPECT_EQ(scc("").output, "main=none\nkitchen=box\n");
+  EXPECT_EQ(scc("vol -6").exit_code, 0);
+  EXPECT_EQ(scc("mute").output, "set volume.mute to true\n");
+  EXPECT_EQ(scc("mute").output, "set volume.mute to false\n");
+  // Any name that can be reached.
+  const Outcome any = scc("main=127.0.0.1");
+  EXPECT_EQ(any.exit_code, 0) << any.output;
+  EXPECT_EQ(scc("").output, "main=127.0.0.1\nkitchen=box\n");
+  // One that cannot leaves the route.
+  const Outcome wrong = scc("main=locall.invalid");
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.output, HasSubstr("locall.invalid"));
+  EXPECT_THAT(wrong.output, HasSubstr("There are the routes local and none."));
+  EXPECT_THAT(scc("main=locall").output, HasSubstr("Did you mean the route local?"));
+  EXPECT_EQ(scc("").output, "main=127.0.0.1\nkitchen=box\n");
+  // Started anew it is where it was.
+  EXPECT_TRUE(comes(
+      [&] { return content("state/sluice/scc.state").find("127.0.0.1") != std::string::npos; }));
+  kill(pid, SIGKILL);
+  EXPECT_TRUE(comes([&] { return kill(pid, 0) != 0 || sluice("status").exit_code != 0; }));
+  const Outcome again = scc("");
+  EXPECT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_THAT(again.output, HasSubstr("main=127.0.0.1\nkitchen=box\n"));
+  const Json document = call("document")["document"];
+  EXPECT_EQ(document["nodes"]["volume"]["params"]["gain_db"], -6);
+  kill(call("status")["pid"].get<pid_t>(), SIGTERM);
+  EXPECT_TRUE(comes([&] { return sluice("status").exit_code != 0; }));
+  close(listener);
+}
+
 // Each line of the page that a reader may copy.
 TEST_F(Live, Every_call_of_the_documentation_works) {
   std::ifstream file(source_folder() / "docs/control-api.md");
@@ -294,7 +513,7 @@ TEST_F(Live, Every_call_of_the_documentation_works) {
     }
   }
   write("api.json", graph);
-  start("api.json", "--http 0");
+  start("api.json", "-q --http 0");
   wait_for("api");
   ASSERT_GT(calls.size(), 20u);
   std::string used;
