@@ -63,9 +63,14 @@ bool has_unit() {
   std::error_code error;
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
   if (!runtime || !fs::exists(fs::path(runtime) / "systemd/private", error)) return false;
-  const std::array<fs::path, 4> folders{home_folder("XDG_CONFIG_HOME", ".config") / "systemd/user",
-                                        "/etc/systemd/user", "/usr/local/lib/systemd/user",
-                                        "/usr/lib/systemd/user"};
+  const std::array<fs::path, 7> folders{
+      home_folder("XDG_CONFIG_HOME", ".config") / "systemd/user",
+      home_folder("XDG_DATA_HOME", ".local/share") / "systemd/user",
+      "/etc/systemd/user",
+      "/usr/local/share/systemd/user",
+      "/usr/local/lib/systemd/user",
+      "/usr/share/systemd/user",
+      "/usr/lib/systemd/user"};
   return std::any_of(folders.begin(), folders.end(),
                      [&](const fs::path& folder) { return fs::exists(folder / kUnitFile, error); });
 }

@@ -316,6 +316,37 @@ TEST_F(Snapserver, Real_client_plays_it_from_the_first_frame_in_order) {
   std::printf("The client slid into step at %zu places.\n", lost_or_repeated);
 }
 
+TEST_F(Snapserver, Hundred_switches_go_by_on_one_connection_and_without_a_resync) {
+  start_server();
+  write(work_ / "switch.json",
+        R"({"sluice": 1, "name": "switch", "nodes": {
+          "tone": {"type": "source.tone", "params": {"live": true}},
+          "more": {"type": "source.tone", "params": {"live": true, "frequency_hz": 300}},
+          "bed": {"type": "source.tone", "params": {"live": true, "wave": "silence"}},
+          "mix": "filter.gain", "here": "sink.null",
+          "box": {"type": "sink.tcp", "params": {"lead_ms": 900, "port": )" +
+            std::to_string(port_) + R"(}}},
+        "edges": ["bed -> mix"],
+        "switches": {
+          "in": {"routes": {"tone": ["tone -> mix"], "more": ["more -> mix"],
+                            "low": [{"from": "tone", "to": "mix", "gain_db": -6}], "none": []}},
+          "out": {"routes": {"box": ["mix -> box"], "both": ["mix -> box", "mix -> here"]}}}})");
+  Running running(work_, home_, {"run", "switch.json"});
+  ASSERT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
+  const std::vector<std::string> routes{"in=more", "out=both", "in=none",
+                                        "in=low",  "out=box",  "in=tone"};
+  for (size_t i = 0; i < 100; ++i) {
+    const Ended switched = sluice({"route", routes[i % routes.size()]});
+    ASSERT_EQ(switched.exit_code, 0) << switched.err;
+  }
+  EXPECT_EQ(status(), "playing");
+  EXPECT_EQ(count_of(server_->log(), "onResync"), 0u) << server_->log();
+  running.signal(SIGINT);
+  const Ended ended = running.finish();
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(count_of(ended.err, "Connected to"), 1u) << ended.err;
+}
+
 TEST_F(Snapserver, Zeros_of_a_closed_gate_count_as_playing) {
   start_server();
   Running running(work_, home_,
