@@ -11,6 +11,8 @@
 #include <string_view>
 
 #include "host/cli/terminal.hpp"
+#include "host/session/clock_map.hpp"
+#include "host/session/ledger.hpp"
 #include "host/session/statistics.hpp"
 
 namespace sluice::cli {
@@ -54,6 +56,17 @@ std::string thresholds(const engine::NodeSnapshot& node) {
   return text;
 }
 
+// What bridges between clocks make up for: "null.in.bridge1 +12 ppm".
+std::string bridged(const engine::NodeSnapshot& node) {
+  if (!session::is_bridge(*node.node)) return {};
+  const sluice_type& type = node.node->type();
+  for (uint32_t i = 0; i < type.statistic_count; ++i) {
+    if (std::string_view(type.statistics[i].key) != "ppm") continue;
+    return fmt::format("  {} {:+.0f} ppm", node.node->id(), session::statistic_of(node, i));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string status_line(const engine::Snapshot& snapshot, int64_t start_ns, size_t columns,
@@ -72,6 +85,11 @@ std::string status_line(const engine::Snapshot& snapshot, int64_t start_ns, size
   }
   for (const auto& node : snapshot.nodes) {
     if (const std::string text = thresholds(node); !text.empty()) add(text);
+    if (const std::string text = bridged(node); !text.empty()) add(text);
+  }
+  const auto ledgers = session::latency_ledgers(snapshot);
+  if (const auto* slowest = session::slowest(ledgers)) {
+    add(fmt::format("  latency {:.0f} ms", slowest->ms()));
   }
   add("  ");
   for (const auto& edge : snapshot.edges) {

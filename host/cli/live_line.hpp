@@ -9,7 +9,8 @@
 namespace sluice::cli {
 
 // The state of a graph in at most `columns` characters: time, levels where sound goes out, nodes
-// that measure a level against a threshold, fill of each edge. Bars are ASCII unless `is_unicode`.
+// that measure a level against a threshold, what bridges make up for, the largest latency, fill of
+// each edge. Bars are ASCII unless `is_unicode`.
 std::string status_line(const engine::Snapshot& snapshot, int64_t start_ns, size_t columns,
                         bool is_unicode);
 

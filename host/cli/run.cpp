@@ -18,8 +18,8 @@
 #include "host/cli/summary.hpp"
 #include "host/control/control.hpp"
 #include "host/control/service_manager.hpp"
+#include "host/session/ledger.hpp"
 #include "host/session/session.hpp"
-#include "host/session/statistics.hpp"
 #include "host/support/log.hpp"
 
 namespace sluice::cli {
@@ -37,13 +37,28 @@ class StatisticsFile {
  public:
   explicit StatisticsFile(const std::string& path) : file_(path) {}
   bool is_open() const { return file_.is_open(); }
-  bool write(const engine::Snapshot& snapshot, int64_t start_ns) {
-    file_ << graph::to_json(session::to_json(snapshot, start_ns)) << '\n' << std::flush;
+  bool write(const session::Session& session, const engine::Snapshot& snapshot) {
+    file_ << graph::to_json(session.describe(snapshot)) << '\n' << std::flush;
     return file_.good();
   }
 
  private:
   std::ofstream file_;
+};
+
+// Warns when the latency exceeds what the graph allows; again after it has kept to it.
+class BudgetWatch {
+ public:
+  void look(const engine::Snapshot& snapshot, std::optional<double> budget_ms) {
+    if (!budget_ms) return;
+    const std::string sentence =
+        session::over_budget(session::latency_ledgers(snapshot), *budget_ms);
+    if (!sentence.empty() && !is_over_) support::log_warning(sentence);
+    is_over_ = !sentence.empty();
+  }
+
+ private:
+  bool is_over_ = false;
 };
 
 // What makes the graph reachable for `sluice set` and the others. Without a place for its socket
@@ -182,10 +197,12 @@ int run_run(const Arguments& arguments) {
   int ticks = 0, quick_ticks = 0;
   bool is_quick = false;
   bool has_statistics = true;
+  BudgetWatch budget;
   const auto tick = [&] {
     if (file) file->look();
     if (state) state->tend(*session);
-    if (!live && !statistics && !control) return;
+    const std::optional<double> budget_ms = session->document().latency_budget_ms;
+    if (!live && !statistics && !control && !budget_ms) return;
     // Every second quick one is for those alone that asked for it.
     const bool is_usual = !is_quick || ++quick_ticks % 2 == 0;
     const bool has_levels = player_options.is_metered || (control && control->wants_levels());
@@ -193,8 +210,10 @@ int run_run(const Arguments& arguments) {
     const engine::Snapshot snapshot = player->engine().snapshot();
     if (control) control->tick(snapshot);
     if (live && is_usual) live->show(snapshot, player->start_ns());
-    if (statistics && is_usual && ++ticks % kTicksASecond == 0 && has_statistics) {
-      has_statistics = statistics->write(snapshot, player->start_ns());
+    if (!is_usual || ++ticks % kTicksASecond != 0) return;
+    budget.look(snapshot, budget_ms);
+    if (statistics && has_statistics) {
+      has_statistics = statistics->write(*session, snapshot);
       if (!has_statistics) {
         support::log_warning("Statistics cannot be written any more (is the disk full?): " +
                              statistics_path);
@@ -233,7 +252,7 @@ int run_run(const Arguments& arguments) {
   player->stop();
   if (state) state->tend(*session);
   const engine::Snapshot snapshot = player->engine().snapshot();
-  if (statistics) statistics->write(snapshot, player->start_ns());
+  if (statistics) statistics->write(*session, snapshot);
   live.reset();
   if (is_shown) std::fputs(summary(snapshot, player->start_ns()).c_str(), stderr);
   if (outcome == session::Player::Outcome::kStalled) {

@@ -11,6 +11,36 @@ namespace {
 
 using graph::Value;
 
+std::string measured(const Value& value) {
+  return value.is_number() ? fmt::format("{:.1f}", value.number()) : "-";
+}
+
+void show_clocks(const Value& status) {
+  if (at(status, "clocks").is_object() && !at(status, "clocks").members().empty()) {
+    fmt::print("\nclocks, against the host's\n");
+    for (const graph::Member& clock : at(status, "clocks").members()) {
+      std::string bridges;
+      for (const Value& id : at(clock.value, "corrected_by").elements()) bridges += " " + text(id);
+      const std::string by = text(at(clock.value, "measured_by"));
+      fmt::print("  {:<36} {:>8} ppm{}{}\n", clock.key, measured(at(clock.value, "ppm")),
+                 by.empty() ? "" : ", measured by " + by,
+                 bridges.empty() ? "" : ", corrected by" + bridges);
+    }
+  }
+  if (!at(status, "latency").is_array() || at(status, "latency").elements().empty()) return;
+  fmt::print("\nlatency in ms: declared, measured\n");
+  for (const Value& way : at(status, "latency").elements()) {
+    const Value& budget = at(way, "budget_ms");
+    fmt::print("  {:<40} {:>8} {:>8}{}\n", text(at(way, "source")) + " to " + text(at(way, "sink")),
+               measured(at(way, "declared_ms")), measured(at(way, "measured_ms")),
+               budget.is_number() ? fmt::format("  of at most {:.0f}", budget.number()) : "");
+    for (const Value& part : at(way, "parts").elements()) {
+      fmt::print("    {:<38} {:>8} {:>8}\n", text(at(part, "what")),
+                 measured(at(part, "declared_ms")), measured(at(part, "measured_ms")));
+    }
+  }
+}
+
 void show_status(const Value& status) {
   fmt::print("{} (process {}), playing for {:.0f} s, version {}\n", text(at(status, "graph")),
              whole(at(status, "pid")), number(at(status, "time_s")), whole(at(status, "version")));
@@ -29,6 +59,7 @@ void show_status(const Value& status) {
                number(at(edge.value, "fill_ms")), whole(at(edge.value, "read_frames")),
                whole(at(edge.value, "lost_frames")), whole(at(edge.value, "filled_frames")));
   }
+  show_clocks(status);
 }
 
 void show_glitches(const Value& answer) {
@@ -57,7 +88,8 @@ int run_status(const Arguments& arguments) {
   int exit_code = kSuccess;
   const auto options = parse_remote(
       arguments,
-      {"status [options]", "Shows how a running graph is: routes, nodes, edges, what was lost.", 0,
+      {"status [options]",
+       "Shows how a running graph is: routes, nodes, edges, what was lost, clocks and latency.", 0,
        0, false},
       exit_code);
   return options ? call_and_show(*options, "status", Value::object(), show_status) : exit_code;

@@ -274,8 +274,8 @@ void Control::tell_statistics(const engine::Snapshot& snapshot) {
     }
     if (!subscription.is_rows) {
       if (!objects) {
-        objects = std::make_shared<const std::string>(
-            graph::to_json(session::to_json(snapshot, start_ns)) + "}}");
+        objects =
+            std::make_shared<const std::string>(graph::to_json(session_.describe(snapshot)) + "}}");
       }
       tell(id, subscription, "statistics", objects, true);
       continue;
@@ -326,7 +326,7 @@ Value Control::status() const {
   if (web_) status.set("http", url());
   status.set("version", static_cast<int64_t>(session_.version()));
   status.set("routes", routes());
-  Value now = session::to_json(session_.player().engine().snapshot(), session_.player().start_ns());
+  Value now = session_.describe(session_.player().engine().snapshot());
   for (graph::Member& member : now.members()) status.set(member.key, std::move(member.value));
   return status;
 }

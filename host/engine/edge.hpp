@@ -168,7 +168,7 @@ class Edge {
 
   // When and how far the reader read last; kept where `is_timed`.
   struct Reading {
-    uint64_t frames = 0;
+    uint64_t frames = 0;  // it would have come to without the edge's delay
     int64_t time_ns = SLUICE_NO_TIME;
   };
   bool is_timed = false;  // the writer wants to know; constant [control]

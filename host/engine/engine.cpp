@@ -47,7 +47,8 @@ Edge& Engine::connect(OutputPort& from, InputPort& to, const EdgeOptions& option
   edges_.push_back(std::make_unique<Edge>(from, to, options));
   edges_.back()->serial = ++last_serial_;
   if ((from.node.type().flags & SLUICE_TYPE_BRIDGES_CLOCKS) != 0) {
-    edges_.back()->is_timed = to.has_timed_edges = true;
+    edges_.back()->is_timed = true;
+    to.has_timed_edges.store(true, std::memory_order_relaxed);
   }
   return *edges_.back();
 }

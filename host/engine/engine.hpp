@@ -99,7 +99,10 @@ class Engine {
   // The node whose output's ring is too small, if that is why the last apply failed; else empty.
   const std::string& too_small() const { return too_small_; }
   // Takes back what was announced since start or the last apply.
-  void withdraw() { take_back_announced(); }
+  void withdraw() {
+    too_small_.clear();
+    take_back_announced();
+  }
   // An edge that came in unheard has its frames, or nothing to wait for: it may be turned up.
   bool is_ready_to_turn(const Edge& edge) const;
   // Ramps `entering` (unheard ones) up and `leaving` out, in each input from the same frame on;

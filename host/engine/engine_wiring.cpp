@@ -62,10 +62,15 @@ support::Status Engine::prepare_node(Node& node) {
     const double wish_ms = std::max({port.minimum_ms, port.target_ms, port.maximum_ms});
     input->wished_frames =
         input->is_pcm() ? frames_of_ms(wish_ms, std::max(1U, input->format.rate_hz)) : 0;
+    input->kept_frames = input->is_pcm() ? frames_of_ms(port.target_ms, input->format.rate_hz) : 0;
+    input->heard_after_frames = node.outputs.empty() ? port.latency_frames : 0;
   }
   for (const auto& output : node.outputs) {
-    output->latency_frames = ports[output->port_index].latency_frames;
-    output->max_block_frames = ports[output->port_index].max_block_frames;
+    const sluice_port_setup& port = ports[output->port_index];
+    output->latency_frames = port.latency_frames;
+    output->kept_frames =
+        output->is_pcm() ? frames_of_ms(port.target_ms, output->format.rate_hz) : 0;
+    output->max_block_frames = port.max_block_frames;
   }
   return {};
 }

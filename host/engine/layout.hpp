@@ -48,7 +48,7 @@ RingSize ring_size(const OutputPort& output, std::span<const std::unique_ptr<Edg
                    const SizingOptions& options);
 
 // For every node, in `ordered`: seconds by which its slowest path from a source lags, by what nodes
-// hold back and by their latency. Fills Node::lag_s.
+// hold back, by their latency, by what they keep lying and by delays. Fills Node::lag_s.
 void accumulate_lags(std::span<Node* const> ordered, std::span<const std::unique_ptr<Edge>> edges);
 
 }  // namespace sluice::engine

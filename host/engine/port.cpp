@@ -150,7 +150,8 @@ void InputPort::collect_marks(Edge& edge, uint64_t up_to_stream_position) {
       if (!edge.is_silent && edge.is_aligned) {
         // While it was silent the others went on without it: it takes its place anew.
         const int64_t place = static_cast<int64_t>(position_) - static_cast<int64_t>(mark.position);
-        edge.offset = std::max(edge.offset, place);
+        edge.offset =
+            std::max(edge.offset, place + static_cast<int64_t>(edge.options.delay_frames));
       }
       if (edges.size() > 1 && is_idle() == was_idle) continue;  // another edge still sounds
     }
@@ -265,7 +266,14 @@ InputView InputPort::begin_mixed(uint32_t maximum_frames) {
 
 void InputPort::note_reading() {
   for (Edge* edge : edges) {
-    if (edge->is_timed) edge->reading.write({edge->next, node.services().clock->now_ns()});
+    if (!edge->is_timed) continue;
+    uint64_t frames = edge->next;
+    if (edge->options.delay_frames != 0 && edge->is_aligned) {
+      const int64_t undelayed = edge->offset - static_cast<int64_t>(edge->options.delay_frames);
+      frames =
+          static_cast<uint64_t>(std::max<int64_t>(static_cast<int64_t>(position_) - undelayed, 0));
+    }
+    edge->reading.write({frames, node.services().clock->now_ns()});
   }
 }
 

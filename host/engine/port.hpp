@@ -51,6 +51,7 @@ class OutputPort {
   uint32_t frame_bytes = 0;
   bool is_live = false;  // its data cannot wait
   uint64_t latency_frames = 0;
+  uint64_t kept_frames = 0;  // what the node keeps lying in front of its reader
   uint32_t max_block_frames = 0;
   std::unique_ptr<Ring> ring;
   std::unique_ptr<PacketRing> packet_ring;
@@ -185,12 +186,14 @@ class InputPort {
   sluice_format format{};
   uint32_t frame_bytes = 0;
   uint64_t hold_frames = 0;
-  uint64_t wished_frames = 0;  // buffering the node asked for
+  uint64_t wished_frames = 0;       // buffering the node asked for
+  uint64_t kept_frames = 0;         // of it, what it usually keeps lying here
+  uint64_t heard_after_frames = 0;  // of a sink: from when it takes a frame on
   uint32_t max_block_frames = 0;
 
   // Once, or it will be: without an edge it is silent, not ended. For the engine [control]
   bool was_connected = false;
-  bool has_timed_edges = false;  // a writer wants to know when it is read; constant [control]
+  std::atomic<bool> has_timed_edges{false};  // a writer wants to know when it is read
 
   std::span<Edge* const> edges;   // set by the lane's plan
   bool has_remote_edges = false;  // likewise
@@ -238,7 +241,7 @@ class InputPort {
     }
     position_ += frames;
     if (mark_count_ != 0) retire_marks();
-    if (has_timed_edges && frames != 0) note_reading();
+    if (frames != 0 && has_timed_edges.load(std::memory_order_relaxed)) note_reading();
   }
   // Offers up to `frames`, and at least one, with ramped silence for what is missing. For devices.
   InputView begin_filled(uint32_t frames);

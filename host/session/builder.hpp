@@ -1,6 +1,6 @@
 // From a checked document to an engine that is ready to start, or from a changed one to what has to
-// be added to an engine that runs: nodes created, formats solved, adapters inserted, clocks
-// followed, policies chosen. [control]
+// be added to an engine that runs: nodes created, formats solved, adapters and bridges inserted,
+// clocks followed, policies chosen. [control]
 #pragma once
 
 #include <memory>
@@ -65,7 +65,10 @@ struct BuildResult {
   std::vector<PlannedEdge> edges;          // in the order of the document's active ones
   std::vector<Landing> landings;
   std::vector<PolicyChange> policies;  // of edges that run already; from extend
-  std::vector<std::string> notes;      // sentences worth telling: what was inserted and why
+  // Keys of running edges that cannot stay as they are, because between clocks something has to be
+  // put in or taken out there; from extend. They are to be made anew with the rest.
+  std::vector<std::string> misplaced;
+  std::vector<std::string> notes;  // sentences worth telling: what was inserted and why
   std::vector<graph::Diagnostic> diagnostics;
 };
 

@@ -101,7 +101,8 @@ support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
   std::vector<const graph::Edge*> new_edges;
   for (const graph::Edge& edge : wanted_edges) {
     const auto there = running_edges.find(edge.key());
-    if (there == running_edges.end() || !same_but_gain(there->second->edge.options, edge.options)) {
+    if (there == running_edges.end() || anew.contains(edge.key()) ||
+        !same_but_gain(there->second->edge.options, edge.options)) {
       new_edges.push_back(&edge);
     }
   }

@@ -47,9 +47,9 @@ struct ChangePlan {
   bool has_edges() const { return !entering.empty() || !leaving.empty(); }
 };
 
-// Compares what runs with what `after` wants; the nodes `anew` are replaced in any case. An error
-// (kState) is a replacement that cannot stand beside what it replaces, because both would hold the
-// same file or port.
+// Compares what runs with what `after` wants; the nodes and edges `anew` (ids and keys) are
+// replaced in any case. An error (kState) is a replacement that cannot stand beside what it
+// replaces, because both would hold the same file or port.
 support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
                                         const std::vector<PlannedEdge>& edges,
                                         const graph::Document& after, const graph::Catalog& types,

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "host/engine/node.hpp"
-
 namespace sluice::session {
 namespace {
 
@@ -11,6 +9,11 @@ namespace {
 constexpr double kSkipTargetMs = 50.0;
 // How long a sum waits for a live branch.
 constexpr double kFillAfterMs = 100.0;
+
+// Where a running edge goes on pacing its writer; above every rank.
+constexpr int kRunningScore = 10;
+// What the graph says itself counts for more than that.
+constexpr int kAskedScore = 100;
 
 int rank(const ClockName& clock) {
   switch (clock.kind) {
@@ -31,13 +34,15 @@ void ClockMap::add(const engine::Node& node, uint32_t port, ClockName clock) {
   clocks_.push_back({&node, port, std::move(clock)});
   upstream_.clear();
   downstream_.clear();
+  domains_.clear();
 }
 
 void ClockMap::join(const engine::OutputPort& from, const engine::InputPort& to, bool is_pacer,
-                    std::optional<graph::WhenFull> when_full) {
-  links_.push_back({&from, &to, is_pacer, when_full});
+                    std::optional<graph::WhenFull> when_full, bool is_running) {
+  links_.push_back({&from, &to, is_pacer, when_full, is_running});
   upstream_.clear();
   downstream_.clear();
+  domains_.clear();
 }
 
 void ClockMap::forget() {
@@ -45,6 +50,7 @@ void ClockMap::forget() {
   for (Link& link : links_) link.when_full.reset();
   upstream_.clear();
   downstream_.clear();
+  domains_.clear();
 }
 
 const ClockName& ClockMap::own(const engine::Node& node, uint32_t port) const {
@@ -58,9 +64,19 @@ const ClockName& ClockMap::own(const engine::Node& node, uint32_t port) const {
 const ClockName& ClockMap::upstream(size_t link) const {
   const auto known = upstream_.find(link);
   if (known != upstream_.end()) return known->second;
+  // Between two bridges the way back leads here again.
+  upstream_[link] = {};
   const engine::Node& writer = links_[link].from->node;
   ClockName best = own(writer, links_[link].from->port_index);
-  if (best.is_none() && writer.is_passive()) {
+  if (is_bridge(writer)) {
+    // What leaves a bridge has its reader's clock.
+    best = downstream(link);
+    for (size_t i = 0; i < links_.size() && best.is_none(); ++i) {
+      if (i != link && links_[i].to == links_[link].to && !is_bridge(links_[i].from->node)) {
+        best = upstream(i);
+      }
+    }
+  } else if (best.is_none() && writer.is_passive()) {
     for (size_t i = 0; i < links_.size(); ++i) {
       if (&links_[i].to->node == &writer && rank(upstream(i)) > rank(best)) best = upstream(i);
     }
@@ -73,7 +89,9 @@ const ClockName& ClockMap::downstream(size_t link) const {
   if (known != downstream_.end()) return known->second;
   const engine::Node& reader = links_[link].to->node;
   ClockName best = own(reader, links_[link].to->port_index);
-  if (best.is_none() && reader.is_passive()) {
+  if (is_bridge(reader)) {
+    best = upstream(link);  // and what enters it its writer's
+  } else if (best.is_none() && reader.is_passive()) {
     for (size_t i = 0; i < links_.size(); ++i) {
       if (&links_[i].from->node == &reader && rank(downstream(i)) > rank(best)) {
         best = downstream(i);
@@ -88,7 +106,11 @@ size_t ClockMap::pacer_of(const engine::OutputPort& output) const {
   int best_rank = -1;
   for (size_t i = 0; i < links_.size(); ++i) {
     if (links_[i].from != &output) continue;
-    const int score = links_[i].is_pacer ? 4 : rank(downstream(i));
+    int score = rank(downstream(i));
+    if (links_[i].is_running && score != 0 && !is_bridge(links_[i].to->node)) {
+      score += kRunningScore;
+    }
+    if (links_[i].is_pacer) score = kAskedScore;
     if (score > best_rank) {
       best = i;
       best_rank = score;
@@ -128,10 +150,11 @@ ClockName ClockMap::clock(const engine::Node& node, uint32_t port) const {
   for (size_t i = 0; i < links_.size(); ++i) {
     const Link& link = links_[i];
     ClockName clock;
-    if (&link.to->node == &node && (node.is_passive() || link.to->port_index == port)) {
+    const bool is_one = node.is_passive() && !is_bridge(node);
+    if (&link.to->node == &node && (is_one || link.to->port_index == port)) {
       clock = upstream(i);
       if (clock.is_none()) clock = downstream(pacer_of(*link.from));
-    } else if (&link.from->node == &node && (node.is_passive() || link.from->port_index == port)) {
+    } else if (&link.from->node == &node && (is_one || link.from->port_index == port)) {
       clock = downstream(i);
     }
     if (rank(clock) > rank(best)) best = std::move(clock);
@@ -139,15 +162,91 @@ ClockName ClockMap::clock(const engine::Node& node, uint32_t port) const {
   return best;
 }
 
+// The clocks that feed the node, each once, best first.
+std::vector<ClockName> ClockMap::clocks_into(const engine::Node& node, bool only_running) const {
+  std::vector<ClockName> feeding;
+  for (size_t i = 0; i < links_.size(); ++i) {
+    if (&links_[i].to->node != &node || (only_running && !links_[i].is_running)) continue;
+    ClockName clock = writer_clock(i);
+    if (clock.is_none() || std::find(feeding.begin(), feeding.end(), clock) != feeding.end()) {
+      continue;
+    }
+    feeding.push_back(std::move(clock));
+  }
+  std::stable_sort(feeding.begin(), feeding.end(),
+                   [](const ClockName& a, const ClockName& b) { return rank(a) > rank(b); });
+  return feeding;
+}
+
+// The clock of what the node feeds, as far as no bridge stands in between.
+ClockName ClockMap::clock_behind(const engine::Node& node, bool only_running) const {
+  ClockName best;
+  for (size_t i = 0; i < links_.size(); ++i) {
+    if (&links_[i].from->node != &node || is_bridge(links_[i].to->node)) continue;
+    if (only_running && !links_[i].is_running) continue;
+    if (rank(downstream(i)) > rank(best)) best = downstream(i);
+  }
+  return best;
+}
+
+const ClockName& ClockMap::domain(const engine::Node& node) const {
+  if (const auto known = domains_.find(&node); known != domains_.end()) return known->second;
+  if (followers_.contains(&node)) {
+    if (ClockName driven = clock_behind(node, false); !driven.is_none()) {
+      return domains_[&node] = std::move(driven);
+    }
+  }
+  for (const bool only_running : {true, false}) {
+    const std::vector<ClockName> feeding = clocks_into(node, only_running);
+    if (feeding.size() == 1) return domains_[&node] = feeding.front();
+    if (feeding.empty() && !only_running) break;
+    if (ClockName driven = clock_behind(node, only_running); !driven.is_none()) {
+      return domains_[&node] = std::move(driven);
+    }
+    if (!feeding.empty()) return domains_[&node] = feeding.front();
+  }
+  return domains_[&node] = {};
+}
+
+ClockName ClockMap::writer_clock(size_t edge) const {
+  const engine::OutputPort& output = *links_[edge].from;
+  const ClockName& clock = own(output.node, output.port_index);
+  if (!clock.is_none()) return clock;
+  if (is_bridge(output.node)) return upstream(edge);
+  if (output.node.is_passive()) {
+    if (const ClockName& kept = domain(output.node); !kept.is_none()) return kept;
+  }
+  // Without a clock of its own it goes at the pace of the one who is waited for.
+  return downstream(pacer_of(output));
+}
+
+ClockName ClockMap::reader_clock(size_t edge) const {
+  const engine::InputPort& input = *links_[edge].to;
+  const ClockName& clock = own(input.node, input.port_index);
+  if (!clock.is_none() || !input.node.is_passive() || is_bridge(input.node)) return clock;
+  if (const ClockName& kept = domain(input.node); !kept.is_none()) return kept;
+  return downstream(edge);
+}
+
+std::vector<size_t> ClockMap::meetings() const {
+  std::vector<size_t> edges;
+  for (size_t i = 0; i < links_.size(); ++i) {
+    if (is_bridge(links_[i].from->node) || is_bridge(links_[i].to->node)) continue;
+    if (!links_[i].from->is_pcm()) continue;
+    const ClockName writer = writer_clock(i);
+    const ClockName reader = reader_clock(i);
+    if (!writer.is_none() && !reader.is_none() && writer != reader) edges.push_back(i);
+  }
+  return edges;
+}
+
 std::vector<std::string> ClockMap::notes() const {
   std::vector<std::string> notes;
-  for (size_t i = 0; i < links_.size(); ++i) {
-    const Link& link = links_[i];
-    const ClockName& up = upstream(i);
-    const ClockName& down = own(link.to->node, link.to->port_index);
-    if (up.is_none() || down.is_none() || up == down) continue;
-    notes.push_back("Two clocks meet between " + link.from->node.id() + " (" + up.name + ") and " +
-                    link.to->node.id() + " (" + down.name +
+  for (const size_t edge : meetings()) {
+    const Link& link = links_[edge];
+    notes.push_back("Two clocks meet between " + link.from->node.id() + " (" +
+                    writer_clock(edge).name + ") and " + link.to->node.id() + " (" +
+                    reader_clock(edge).name +
                     "): where they drift apart, frames are skipped or silence is put in, counted "
                     "at that edge.");
   }

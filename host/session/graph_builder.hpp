@@ -65,6 +65,7 @@ class GraphBuilder {
   bool solve_inputs(engine::Node& node);
   bool solve_input(engine::Node& node, engine::InputPort& port, const sluice_port_info& info,
                    std::vector<Wire*>& feeding);
+  static bool is_summed(const Wire& wire);
   void solve_unfed(const engine::Node& node, engine::InputPort& port, const sluice_port_info& info);
   bool solve_outputs(engine::Node& node);
   std::span<const sluice_format_offer> wishes(const engine::OutputPort& port) const;
@@ -75,13 +76,23 @@ class GraphBuilder {
   // Adapters.
   bool adapt(Wire& wire, const sluice_format& target);
   bool cannot_adapt(const Wire& wire, const sluice_format& target);
-  engine::Node* insert(uint32_t flag, const engine::Node& reader, const engine::InputPort& port,
+  bool has_provider(uint32_t flag);
+  engine::Node* insert(uint32_t flag, const engine::InputPort& port, const char* what,
                        const sluice_format& from, const sluice_format& to);
+  void note_inserted(const engine::Node& adapter, const engine::InputPort& port,
+                     const sluice_format& to);
+  void lead_through(engine::Node& adapter, Wire& wire);
   static engine::ParameterValue adapter_value(const sluice_parameter& declared,
                                               const sluice_format& to);
 
   // Clocks and edges.
+  std::vector<Wire> joined_wires() const;
+  ClockMap clock_map(const std::vector<Wire>& all);
+  void bridge_clocks();
+  void find_misplaced(const ClockMap& clocks, const std::vector<Wire>& all);
+  const engine::InputPort& end_of(const Wire& wire) const;
   void join();
+  engine::EdgeOptions options_of(const Wire& wire, const ClockMap::Policy& policy) const;
   void note_edges();
   void complete_clocks(const ClockMap& clocks);
 
@@ -99,7 +110,7 @@ class GraphBuilder {
   std::map<std::string, engine::Node*, std::less<>> by_id_;
   std::map<const graph::Edge*, std::vector<engine::Edge*>> hops_;
   std::map<const graph::Edge*, std::vector<engine::Node*>> adapters_of_;
-  int adapters_ = 0;
+  std::map<std::string, int, std::less<>> inserted_;  // how many of each kind
 };
 
 }  // namespace sluice::session

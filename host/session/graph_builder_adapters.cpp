@@ -1,4 +1,5 @@
 // Nodes that the graph does not name, put in where two ends differ in format.
+#include <algorithm>
 #include <sluice/describe.hpp>
 
 #include "host/session/format_solver.hpp"
@@ -19,11 +20,10 @@ bool GraphBuilder::adapt(Wire& wire, const sluice_format& target) {
         wanted.rate_hz == wire.from->format.rate_hz) {
       return true;
     }
-    Node* adapter = insert(flag, wire.to->node, *wire.to, wire.from->format, wanted);
+    Node* adapter = insert(flag, *wire.to, "adapter", wire.from->format, wanted);
     if (!adapter) return cannot_adapt(wire, target);
-    wires_extra_.push_back({wire.edge, wire.from, adapter->inputs[0].get(), 0.0});
-    if (wire.edge) adapters_of_[wire.edge].push_back(adapter);
-    wire.from = adapter->outputs[0].get();
+    note_inserted(*adapter, *wire.to, wanted);
+    lead_through(*adapter, wire);
     return true;
   };
   const sluice_format& from = wire.from->format;
@@ -48,18 +48,34 @@ bool GraphBuilder::cannot_adapt(const Wire& wire, const sluice_format& target) {
   return false;
 }
 
-// Makes an adapter of the kind `flag` in front of `port`; null if nobody offers one or it may not
-// be inserted.
-Node* GraphBuilder::insert(uint32_t flag, const Node& reader, const InputPort& port,
+// The wire comes from `adapter` now, and what it came from leads there.
+void GraphBuilder::lead_through(Node& adapter, Wire& wire) {
+  wires_extra_.push_back({wire.edge, wire.from, adapter.inputs[0].get(), 0.0});
+  if (wire.edge) adapters_of_[wire.edge].push_back(&adapter);
+  wire.from = adapter.outputs[0].get();
+}
+
+bool GraphBuilder::has_provider(uint32_t flag) {
+  const auto& all = registry_.all();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const loader::Type* type) { return type->has_flag(flag); });
+}
+
+// Makes a node of the kind `flag` in front of `port`, called after it and `what`; null if nobody
+// offers one or it may not be inserted.
+Node* GraphBuilder::insert(uint32_t flag, const InputPort& port, const char* what,
                            const sluice_format& from, const sluice_format& to) {
-  const graph::Node* wanted = document_node_[&reader];
+  const graph::Node* wanted = document_node_[&port.node];
   if (wanted && wanted->adapt == graph::Adapt::kNever) return nullptr;
   for (const loader::Type* candidate : registry_.all()) {
     if (!candidate->has_flag(flag)) continue;
     auto type = registry_.find(candidate->id());
     if (!type) continue;
-    std::string id =
-        reader.id() + "." + port.declaration.key + ".adapter" + std::to_string(++adapters_);
+    const std::string stem = port.node.id() + "." + port.declaration.key + "." + what;
+    std::string id;
+    do {
+      id = stem + std::to_string(++inserted_[what]);
+    } while (engine_->find(id));
     std::vector<engine::ParameterValue> values;
     for (const sluice_parameter& declared : (*type)->parameters()) {
       values.push_back(adapter_value(declared, to));
@@ -68,12 +84,16 @@ Node* GraphBuilder::insert(uint32_t flag, const Node& reader, const InputPort& p
     if (!node) continue;
     add_planned(**node, true);
     (*node)->inputs[0]->format = from;
-    if (!solve_outputs(**node)) return nullptr;
-    result_.notes.push_back("Inserted a " + std::string((*type)->id()) + " in front of " +
-                            reader.id() + ": " + to_text(from) + " becomes " + to_text(to) + ".");
-    return *node;
+    return solve_outputs(**node) ? *node : nullptr;
   }
   return nullptr;
+}
+
+void GraphBuilder::note_inserted(const Node& adapter, const InputPort& port,
+                                 const sluice_format& to) {
+  result_.notes.push_back("Inserted a " + std::string(adapter.type().id) + " in front of " +
+                          port.node.id() + ": " + to_text(adapter.inputs[0]->format) + " becomes " +
+                          to_text(to) + ".");
 }
 
 engine::ParameterValue GraphBuilder::adapter_value(const sluice_parameter& declared,

@@ -83,6 +83,11 @@ bool GraphBuilder::solve_inputs(Node& node) {
   return true;
 }
 
+// Gains and delays are those of sums.
+bool GraphBuilder::is_summed(const Wire& wire) {
+  return wire.gain_db != 0.0 || (wire.edge && wire.edge->options.delay_ms != 0.0);
+}
+
 bool GraphBuilder::solve_input(Node& node, InputPort& port, const sluice_port_info& info,
                                std::vector<Wire*>& feeding) {
   // What feeds it could not be solved: that was said already.
@@ -90,7 +95,7 @@ bool GraphBuilder::solve_input(Node& node, InputPort& port, const sluice_port_in
                   [](const Wire* wire) { return wire->from->format.rate_hz == 0; })) {
     return false;
   }
-  const bool is_sum = feeding.size() > 1 || feeding.front()->gain_db != 0.0;
+  const bool is_sum = feeding.size() > 1 || is_summed(*feeding.front());
   const sluice_format first = feeding.front()->from->format;
   if (feeding.front()->is_later) port.was_connected = true;
   if (!is_sum && accepts(offers(info), first)) {
@@ -113,8 +118,9 @@ bool GraphBuilder::solve_input(Node& node, InputPort& port, const sluice_port_in
   // joins it later, or ramps, is f32 too.
   sluice_format sum = *target;
   sum.sample_format = SLUICE_SAMPLE_F32;
-  Node* converter = insert(SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT, node, port, sum, *target);
+  Node* converter = insert(SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT, port, "adapter", sum, *target);
   if (!converter) return mismatch(node, port, info, *feeding.front());
+  note_inserted(*converter, port, *target);
   converter->inputs[0]->was_connected = port.was_connected;
   for (Wire* wire : feeding) {
     if (!adapt(*wire, sum)) return false;

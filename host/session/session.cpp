@@ -6,8 +6,10 @@
 
 #include "host/graph/diff.hpp"
 #include "host/session/edits.hpp"
+#include "host/session/ledger.hpp"
 #include "host/session/plugin_catalog.hpp"
 #include "host/support/nearest_name.hpp"
+#include "host/session/statistics.hpp"
 
 namespace sluice::session {
 namespace {
@@ -110,6 +112,15 @@ void Session::note_file(graph::Document document, Value base) {
   first_document_ = std::move(document);
   first_base_ = std::move(base);
   ++file_version_;
+}
+
+Value Session::describe(const engine::Snapshot& snapshot) const {
+  std::vector<PlannedNode> planned;
+  for (const RunningNode& node : nodes_) planned.push_back(node.planned);
+  Value all = to_json(snapshot, player_->start_ns());
+  add_ledgers(all, clock_rows(planned, snapshot), latency_ledgers(snapshot),
+              document_.latency_budget_ms);
+  return all;
 }
 
 void Session::change(ChangeRequest request, Done done) {
@@ -281,7 +292,11 @@ bool Session::begin(Pending& pending) {
     warming_ = *std::move(called_back);
     warming_->next = *std::move(next);
     if (auto status = build_beside(*warming_); !status) {
+      Warming failed = *std::move(warming_);
       warming_.reset();
+      if (const auto anew = to_make_anew(failed); !anew.empty()) {
+        return carry_out(pending, std::move(failed.next), anew);
+      }
       fail(pending, std::move(status).error());
       return true;
     }
@@ -292,7 +307,7 @@ bool Session::begin(Pending& pending) {
   return carry_out(pending, *std::move(next), {});
 }
 
-// `anew`: ids of nodes to be replaced whatever their settings.
+// `anew`: ids of nodes and keys of edges to be replaced whatever their settings.
 bool Session::carry_out(Pending& pending, Next wanted, const std::set<std::string>& anew) {
   const ChangeRequest& request = pending.request;
   Next* const next = &wanted;
@@ -322,17 +337,9 @@ bool Session::carry_out(Pending& pending, Next wanted, const std::set<std::strin
   warming.next = std::move(wanted);
   warming.plan = *std::move(plan);
   if (auto status = build_beside(warming); !status) {
-    // What is to be read by more than its buffer was made for is made anew, if nobody can tell.
-    const std::string& small = player_->engine().too_small();
-    const bool is_filter = std::any_of(nodes_.begin(), nodes_.end(), [&](const RunningNode& node) {
-      return node.settings.id == small && node.planned.node->is_passive() &&
-             !node.planned.is_inserted;
-    });
-    if (is_filter && !anew.contains(small)) {
-      std::set<std::string> more = anew;
-      more.insert(small);
-      return carry_out(pending, std::move(warming.next), more);
-    }
+    std::set<std::string> more = to_make_anew(warming);
+    more.insert(anew.begin(), anew.end());
+    if (more.size() > anew.size()) return carry_out(pending, std::move(warming.next), more);
     fail(pending, {status.error().code, name_step(warming.next, status.error().message)});
     return true;
   }
@@ -340,6 +347,20 @@ bool Session::carry_out(Pending& pending, Next wanted, const std::set<std::strin
   warming_ = std::move(warming);
   player_->engine().set_watched(true);
   return true;
+}
+
+// What stood in the way of the change and can be made anew with it.
+std::set<std::string> Session::to_make_anew(const Warming& warming) const {
+  const auto& misplaced = warming.built.misplaced;
+  std::set<std::string> anew(misplaced.begin(), misplaced.end());
+  // What is to be read by more than its buffer was made for, if nobody can tell.
+  const std::string& small = player_->engine().too_small();
+  const bool is_filter = std::any_of(nodes_.begin(), nodes_.end(), [&](const RunningNode& node) {
+    return node.settings.id == small && node.planned.node->is_passive() &&
+           !node.planned.is_inserted;
+  });
+  if (anew.empty() && is_filter) anew.insert(small);
+  return anew;
 }
 
 void Session::finish(Pending& pending, const Next& next, const ChangePlan& plan) {

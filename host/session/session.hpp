@@ -79,6 +79,9 @@ class Session {
   // Types that the document names, and others as they were needed.
   const graph::Catalog& types() const { return types_; }
 
+  // What `status` and `run --stats` show: the snapshot, its clocks and its latency.
+  graph::Value describe(const engine::Snapshot& snapshot) const;
+
   // Queues a change; `done` is called once, from tend, or from here if nothing is in front of it.
   void change(ChangeRequest request, Done done);
   void listen(Listener listener) { listeners_.push_back(std::move(listener)); }
@@ -130,6 +133,7 @@ class Session {
   bool carry_out(Pending& pending, Next wanted, const std::set<std::string>& anew);
   std::optional<Warming> call_back(const Next& next) const;
   support::Status build_beside(Warming& warming);
+  std::set<std::string> to_make_anew(const Warming& warming) const;
   void mark_entering(Warming& warming);
   void carry_statistics(const Warming& warming);
   std::optional<support::Error> warm_up(bool& is_ready);

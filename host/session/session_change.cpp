@@ -1,7 +1,9 @@
 // How a Session brings a change into the running engine: beside, unheard, ramped, closed.
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
+#include "host/session/clock_map.hpp"
 #include "host/session/session.hpp"
 #include "host/session/statistics.hpp"
 #include "host/support/log.hpp"
@@ -46,6 +48,16 @@ bool is_alike(const engine::Edge& a, const engine::Edge& b, const engine::Engine
   const auto of_b = sources_of(b.from.node, engine);
   return std::any_of(of_a.begin(), of_a.end(),
                      [&](const engine::Node* node) { return of_b.contains(node); });
+}
+
+// A bridge is silent until it has seen both its clocks.
+bool is_silent_bridge(const engine::Node& node) {
+  if (!is_bridge(node)) return false;
+  const sluice_type& type = node.type();
+  for (uint32_t i = 0; i < type.statistic_count; ++i) {
+    if (std::string_view(type.statistics[i].key) == "starts") return node.slot(i) == 0;
+  }
+  return false;
 }
 
 const PlannedEdge* find_edge(const std::vector<PlannedEdge>& edges, const std::string& key) {
@@ -149,6 +161,11 @@ support::Status Session::build_beside(Warming& warming) {
     engine.withdraw();
     return Error{ErrorCode::kInvalid, diagnostic.message};
   }
+  if (!warming.built.misplaced.empty()) {
+    engine.withdraw();
+    return Error{ErrorCode::kState, warming.built.misplaced.front() +
+                                        " would need another way from clock to clock than it has."};
+  }
   for (const PlannedNode& planned : warming.built.nodes) {
     const bool is_old =
         std::any_of(running.nodes.begin(), running.nodes.end(),
@@ -232,8 +249,9 @@ std::optional<Error> Session::warm_up(bool& is_ready) {
   Warming& warming = *warming_;
   engine::Engine& engine = player_->engine();
   const bool is_late = engine.clock().now_ns() >= warming.deadline_ns;
-  bool is_connected = true;
+  bool is_connected = true, is_sounding = true;
   for (const engine::Node* node : warming.fresh) {
+    is_sounding &= !is_silent_bridge(*node);
     const engine::NodeState state = node->state();
     const std::string why = node->sentence();
     if (state == engine::NodeState::kFailed) {
@@ -249,10 +267,10 @@ std::optional<Error> Session::warm_up(bool& is_ready) {
     }
   }
   is_ready =
-      is_late || (is_connected && std::all_of(warming.entering.begin(), warming.entering.end(),
-                                              [&](const engine::Edge* edge) {
-                                                return engine.is_ready_to_turn(*edge);
-                                              }));
+      is_late ||
+      (is_connected && is_sounding &&
+       std::all_of(warming.entering.begin(), warming.entering.end(),
+                   [&](const engine::Edge* edge) { return engine.is_ready_to_turn(*edge); }));
   return std::nullopt;
 }
 

@@ -41,7 +41,7 @@ class Bridge : public sluice::Passive<Bridge> {
       "dropped and nothing repeated. Two delay-locked loops follow what is written and what is "
       "read; the ratio follows them, by at most 2000 ppm and 200 ppm in a second. It is silent "
       "until it has seen both sides for 0.2 s, then fades in with the buffer at its target; when "
-      "a side jumps it fades out and begins again. Put one wherever two real-time "
+      "a side jumps it fades out and begins again. The host puts one in wherever two real-time "
       "clocks meet. Offline it passes everything at once.",
       SLUICE_TYPE_BRIDGES_CLOCKS};
   static constexpr sluice_parameter kParameters[] = {sluice::number(
@@ -83,6 +83,7 @@ class Bridge : public sluice::Passive<Bridge> {
     setup.port(kOut).max_block_frames =
         bridge::VariableRate::room_for(std::max(setup.block_frames(), kChunkFrames));
     is_offline_ = setup.is_offline();
+    setup.port(kOut).target_ms = is_offline_ ? 0.0 : number(kTargetMs);
     start();
   }
 

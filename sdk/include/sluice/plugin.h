@@ -306,9 +306,9 @@ typedef struct sluice_port_setup {
   sluice_format format; /* PCM ports */
   /* Answers; zero where the node has nothing to say. */
   uint64_t hold_frames;      /* input: the most it must see before it emits anything */
-  uint64_t latency_frames;   /* output: by how much it is late against the first PCM input */
+  uint64_t latency_frames;   /* output: late against the first PCM input; sink: until it is heard */
   uint32_t max_block_frames; /* the most it takes or makes in one call; 0: no limit */
-  double minimum_ms, target_ms, maximum_ms; /* input: buffering it wants; 0: none */
+  double minimum_ms, target_ms, maximum_ms; /* input: wanted buffering; output: target_ms is kept */
   /* A fact of an input: a source in front of it is live (SLUICE_PORT_LIVE), so what this node does
    * not take in time is lost. */
   uint32_t is_fed_live;
@@ -438,9 +438,9 @@ enum {
   SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT = 1u << 2,
   SLUICE_TYPE_ADAPTS_RATE = 1u << 3,
   SLUICE_TYPE_ADAPTS_CHANNELS = 1u << 4,
-  /* One PCM input and one PCM output of the same format, at the pace of two clocks: the host may
-   * insert it where two clocks meet. See sluice_reader_host. Gauges writer_ppm and reader_ppm, if
-   * it has them, are the two clocks against the host's. */
+  /* One PCM input and output of the same format, at the pace of two clocks: the host may insert it
+   * where these meet. See sluice_reader_host. Gauges writer_ppm and reader_ppm are the two clocks
+   * against the host's; counter starts is above 0 once it carries audio. None has to be there. */
   SLUICE_TYPE_BRIDGES_CLOCKS = 1u << 5,
   /* Opens one of several devices; its library can list them, see SLUICE_DEVICE_LIST. */
   SLUICE_TYPE_OPENS_DEVICES = 1u << 6,

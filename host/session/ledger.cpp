@@ -1,0 +1,200 @@
+#include "host/session/ledger.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "host/session/clock_map.hpp"
+#include "host/session/statistics.hpp"
+
+namespace sluice::session {
+namespace {
+
+double ms(uint64_t frames, const sluice_format& format) {
+  return format.rate_hz == 0 ? 0.0 : static_cast<double>(frames) * 1000.0 / format.rate_hz;
+}
+double rounded(double value) { return std::round(value * 1000.0) / 1000.0; }
+
+std::optional<double> gauge(const engine::Snapshot& snapshot, const engine::Node& node,
+                            const char* key) {
+  for (const engine::NodeSnapshot& it : snapshot.nodes) {
+    if (it.node != &node) continue;
+    for (uint32_t i = 0; i < node.type().statistic_count; ++i) {
+      if (std::strcmp(node.type().statistics[i].key, key) == 0) return statistic_of(it, i);
+    }
+  }
+  return std::nullopt;
+}
+
+ClockRow& row_of(std::vector<ClockRow>& rows, const ClockName& clock) {
+  const auto found = std::find_if(rows.begin(), rows.end(),
+                                  [&](const ClockRow& row) { return row.name == clock.name; });
+  if (found != rows.end()) return *found;
+  rows.push_back({clock.name, std::nullopt, {}, {}});
+  if (clock.kind == SLUICE_CLOCK_MONOTONIC) rows.back().ppm = 0.0;
+  return rows.back();
+}
+
+void note_published(std::vector<ClockRow>& rows, const PlannedNode& planned, uint32_t port,
+                    const engine::ClockReading& reading) {
+  const ClockName& clock = planned.port_clocks[port];
+  if (reading.ratio == 0.0 || clock.is_none()) return;
+  ClockRow& row = row_of(rows, clock);
+  row.ppm = (reading.ratio - 1.0) * 1e6;
+  row.measured_by = planned.node->id();
+}
+
+// What the edge adds, by what is declared.
+double declared_ms(const engine::Edge& edge) {
+  return ms(edge.options.delay_frames + edge.from.kept_frames, edge.from.format) +
+         ms(edge.to.kept_frames, edge.to.format);
+}
+
+const engine::EdgeSnapshot* slowest_into(const engine::Snapshot& snapshot,
+                                         const engine::Node& node) {
+  const engine::EdgeSnapshot* slowest = nullptr;
+  double most_ms = -1.0;
+  for (const engine::EdgeSnapshot& it : snapshot.edges) {
+    if (&it.edge->to.node != &node || !it.edge->is_wired) continue;
+    const engine::OutputPort& from = it.edge->from;
+    const double late_ms = from.node.lag_s * 1000.0 + ms(from.latency_frames, from.format) +
+                           std::max(declared_ms(*it.edge), ms(it.fill_frames, from.format));
+    if (late_ms <= most_ms) continue;
+    most_ms = late_ms;
+    slowest = &it;
+  }
+  return slowest;
+}
+
+LatencyLedger ledger_of(const engine::Snapshot& snapshot, const engine::Node& sink) {
+  LatencyLedger ledger;
+  ledger.sink = ledger.source = sink.id();
+  std::optional<double> seen_ms;
+  const auto add = [&](const std::string& what, double declared, std::optional<double> measured) {
+    if (declared == 0.0 && !measured) return;
+    ledger.parts.push_back({what, declared, measured});
+    ledger.declared_ms += declared;
+    ledger.measured_ms += ledger.parts.back().ms();
+  };
+  const engine::Node* node = &sink;
+  while (const engine::EdgeSnapshot* found = slowest_into(snapshot, *node)) {
+    const engine::Edge& edge = *found->edge;
+    if (node == &sink) {
+      const double heard_ms = ms(edge.to.heard_after_frames, edge.to.format);
+      if (found->latency_ns) seen_ms = static_cast<double>(*found->latency_ns) / 1e6 + heard_ms;
+      add(sink.id(), heard_ms, std::nullopt);
+    }
+    // What a node holds back mostly lies in the ring in front of it, and is there counted as such.
+    const double hold_ms = ms(edge.to.hold_frames, edge.to.format);
+    const double fill_ms = ms(found->fill_frames, edge.from.format);
+    add(node->id(), hold_ms, std::nullopt);
+    add(key_of(edge), declared_ms(edge), std::max(0.0, fill_ms - hold_ms));
+    node = &edge.from.node;
+    add(node->id(), ms(edge.from.latency_frames, edge.from.format), std::nullopt);
+    ledger.source = node->id();
+  }
+  std::reverse(ledger.parts.begin(), ledger.parts.end());
+  if (seen_ms) ledger.measured_ms = *seen_ms;
+  return ledger;
+}
+
+}  // namespace
+
+std::vector<ClockRow> clock_rows(std::span<const PlannedNode> nodes,
+                                 const engine::Snapshot& snapshot) {
+  std::vector<ClockRow> rows;
+  for (const PlannedNode& planned : nodes) {
+    for (const ClockName& clock : planned.port_clocks) {
+      if (!clock.is_none()) row_of(rows, clock);
+    }
+    for (const auto& port : planned.node->inputs) {
+      note_published(rows, planned, port->port_index, port->clock.read());
+    }
+    for (const auto& port : planned.node->outputs) {
+      note_published(rows, planned, port->port_index, port->clock.read());
+    }
+  }
+  for (const PlannedNode& planned : nodes) {
+    const engine::Node& node = *planned.node;
+    if (!is_bridge(node)) continue;
+    const std::pair<uint32_t, const char*> sides[] = {{node.inputs[0]->port_index, "writer_ppm"},
+                                                      {node.outputs[0]->port_index, "reader_ppm"}};
+    for (const auto& [port, key] : sides) {
+      const ClockName& clock = planned.port_clocks[port];
+      if (clock.is_none()) continue;
+      ClockRow& row = row_of(rows, clock);
+      row.corrected_by.push_back(node.id());
+      if (row.ppm) continue;
+      row.ppm = gauge(snapshot, node, key);
+      row.measured_by = node.id();
+    }
+  }
+  return rows;
+}
+
+std::vector<LatencyLedger> latency_ledgers(const engine::Snapshot& snapshot) {
+  std::vector<LatencyLedger> ledgers;
+  for (const engine::NodeSnapshot& sink : snapshot.nodes) {
+    if (!sink.node->outputs.empty()) continue;
+    LatencyLedger ledger = ledger_of(snapshot, *sink.node);
+    if (!ledger.parts.empty()) ledgers.push_back(std::move(ledger));
+  }
+  return ledgers;
+}
+
+const LatencyLedger* slowest(std::span<const LatencyLedger> ledgers) {
+  const auto most = std::max_element(ledgers.begin(), ledgers.end(),
+                                     [](const auto& a, const auto& b) { return a.ms() < b.ms(); });
+  return most == ledgers.end() ? nullptr : &*most;
+}
+
+void add_ledgers(graph::Value& all, std::span<const ClockRow> clocks,
+                 std::span<const LatencyLedger> ledgers, std::optional<double> budget_ms) {
+  graph::Value of_clocks = graph::Value::object();
+  for (const ClockRow& row : clocks) {
+    graph::Value entry = graph::Value::object();
+    entry.set("ppm", row.ppm ? graph::Value(rounded(*row.ppm)) : graph::Value());
+    if (!row.measured_by.empty()) entry.set("measured_by", row.measured_by);
+    graph::Value bridges = graph::Value::array();
+    for (const std::string& id : row.corrected_by) bridges.push_back(id);
+    entry.set("corrected_by", std::move(bridges));
+    of_clocks.set(row.name, std::move(entry));
+  }
+  graph::Value of_latency = graph::Value::array();
+  for (const LatencyLedger& ledger : ledgers) {
+    graph::Value entry = graph::Value::object();
+    entry.set("source", ledger.source);
+    entry.set("sink", ledger.sink);
+    entry.set("declared_ms", rounded(ledger.declared_ms));
+    entry.set("measured_ms", rounded(ledger.measured_ms));
+    if (budget_ms) entry.set("budget_ms", *budget_ms);
+    graph::Value parts = graph::Value::array();
+    for (const LatencyLedger::Part& part : ledger.parts) {
+      graph::Value one = graph::Value::object();
+      one.set("what", part.what);
+      one.set("declared_ms", rounded(part.declared_ms));
+      if (part.measured_ms) one.set("measured_ms", rounded(*part.measured_ms));
+      parts.push_back(std::move(one));
+    }
+    entry.set("parts", std::move(parts));
+    of_latency.push_back(std::move(entry));
+  }
+  all.set("clocks", std::move(of_clocks));
+  all.set("latency", std::move(of_latency));
+}
+
+std::string over_budget(std::span<const LatencyLedger> ledgers, double budget_ms) {
+  const LatencyLedger* worst = slowest(ledgers);
+  if (!worst || worst->ms() <= budget_ms) return {};
+  const auto largest =
+      std::max_element(worst->parts.begin(), worst->parts.end(),
+                       [](const auto& a, const auto& b) { return a.ms() < b.ms(); });
+  return fmt::format(
+      "From {} to {} it takes {:.0f} ms, more than the {:.0f} ms of latency_budget_ms; most of it, "
+      "{:.0f} ms, is {}.",
+      worst->source, worst->sink, worst->ms(), budget_ms, largest->ms(), largest->what);
+}
+
+}  // namespace sluice::session

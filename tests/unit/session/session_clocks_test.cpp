@@ -1,0 +1,160 @@
+// Bridges in a graph that plays and changes, in virtual time: a sender over a network in memory,
+// and sinks that keep the host's time.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "host/engine/net/memory_network.hpp"
+#include "host/session/clock_map.hpp"
+#include "host/session/ledger.hpp"
+#include "tests/unit/session/session_world.hpp"
+
+namespace sluice::session {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// What comes in over the wire has the sender's clock.
+constexpr const char* kNodes = R"(
+  "tone": {"type": "source.tone", "params": {"live": true, "channels": 2}},
+  "out": {"type": "sink.tcp", "params": {"host": "127.0.0.1", "port": 4953}},
+  "in": {"type": "source.tcp", "params": {"port": 4953, "format": "f32"}},
+  "hub": "filter.gain",
+  "a": {"type": "sink.null", "params": {"pace": "real-time"}},
+  "b": {"type": "sink.null", "params": {"pace": "real-time"}})";
+
+std::string graph_with(const std::string& edges) {
+  return std::string(R"({"sluice": 1, "nodes": {)") + kNodes + R"(}, "edges": ["tone -> out", )" +
+         edges + "]}";
+}
+
+class SessionClocks : public ::testing::Test {
+ protected:
+  void play(const std::string& edges) {
+    world = std::make_unique<SessionWorld>(graph_with(edges), &network);
+    ASSERT_TRUE(world->session);
+    world->run_for(2000 * kMsNs);
+  }
+  void TearDown() override {
+    if (world && world->session) world->expect_accounted();
+    world.reset();
+  }
+  std::string change(const std::string& operation) {
+    const ChangeResult result = world->change(operations({operation}));
+    world->settle();
+    return result.status.ok() ? "" : result.status.error().message;
+  }
+  std::string connect(const std::string& edge) {
+    return change(R"({"op": "connect", "edge": ")" + edge + "\"}");
+  }
+  std::string disconnect(const std::string& edge) {
+    return change(R"({"op": "disconnect", "edge": ")" + edge + "\"}");
+  }
+  // "writer -> reader" of every bridge that runs.
+  std::vector<std::string> bridges() {
+    std::vector<std::string> found;
+    for (const auto& in : world->engine().edges()) {
+      if (!is_bridge(in->to.node)) continue;
+      for (const auto& out : world->engine().edges()) {
+        if (&out->from.node != &in->to.node) continue;
+        found.push_back(in->from.node.id() + " -> " + out->to.node.id());
+        EXPECT_EQ(out->when_full, engine::WhenFull::kSkip);
+        EXPECT_EQ(value(in->to.node, "starts"), 1U) << in->to.node.id();
+      }
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+  static uint64_t value(const engine::Node& node, std::string_view key) {
+    for (uint32_t i = 0; i < node.type().statistic_count; ++i) {
+      if (key == node.type().statistics[i].key) return node.slot(i);
+    }
+    ADD_FAILURE() << key;
+    return 0;
+  }
+  uint64_t lost() {
+    uint64_t frames = 0;
+    for (const auto& edge : world->engine().edges()) {
+      frames += edge->lost_frames + edge->filled_frames;
+    }
+    return frames;
+  }
+  int64_t now_ns() { return world && world->session ? world->engine().clock().now_ns() : 0; }
+
+  engine::MemoryNetwork network{[this] { return now_ns(); }};
+  std::unique_ptr<SessionWorld> world;
+};
+
+TEST_F(SessionClocks, Edge_connected_across_clocks_comes_with_a_bridge_and_goes_with_it) {
+  play(R"("in -> hub", "hub -> a")");
+  EXPECT_THAT(bridges(), ElementsAre("hub -> a"));
+  EXPECT_EQ(lost(), 0U);
+  const size_t nodes = world->engine().nodes().size();
+  EXPECT_EQ(connect("hub -> b"), "");
+  EXPECT_THAT(bridges(), ElementsAre("hub -> a", "hub -> b"));
+  world->run_for(3000 * kMsNs);
+  EXPECT_EQ(lost(), 0U);
+  EXPECT_EQ(disconnect("hub -> b"), "");
+  EXPECT_THAT(bridges(), ElementsAre("hub -> a"));
+  EXPECT_EQ(world->engine().nodes().size(), nodes);
+  world->run_for(1000 * kMsNs);
+  EXPECT_EQ(lost(), 0U);
+}
+
+TEST_F(SessionClocks, What_joins_a_running_mix_is_bridged_to_the_clock_that_it_has) {
+  play(R"("in -> hub", "hub -> a")");
+  EXPECT_EQ(connect("tone -> hub"), "");
+  EXPECT_THAT(bridges(), ElementsAre("hub -> a", "tone -> hub"));
+  world->run_for(3000 * kMsNs);
+  EXPECT_EQ(lost(), 0U);
+}
+
+TEST_F(SessionClocks, Bridge_that_nothing_drives_any_more_is_taken_out) {
+  play(R"("in -> hub", "hub -> a")");
+  EXPECT_EQ(connect("tone -> hub"), "");
+  EXPECT_EQ(disconnect("in -> hub"), "");
+  // Of the two bridges around the hub one is left at most: the hub has the tone's clock now.
+  for (const std::string& bridge : bridges()) EXPECT_EQ(bridge, "hub -> a");
+  world->run_for(3000 * kMsNs);
+  EXPECT_EQ(lost(), 0U);
+}
+
+TEST_F(SessionClocks, Within_one_clock_nothing_is_put_in) {
+  play(R"("in -> a")");
+  EXPECT_EQ(connect("tone -> b"), "");
+  EXPECT_THAT(bridges(), ElementsAre("in -> a"));
+  EXPECT_EQ(disconnect("in -> a"), "");
+  EXPECT_THAT(bridges(), IsEmpty());
+}
+
+TEST_F(SessionClocks, Delay_counts_once_whatever_is_put_in) {
+  // Channels and rate are adapted on the delayed way: three hops.
+  world = std::make_unique<SessionWorld>(R"({"sluice": 1, "nodes": {
+    "quiet": {"type": "source.tone", "params": {"level_db": -144}},
+    "tone": {"type": "source.tone", "params": {"channels": 1, "rate_hz": 44100}},
+    "hub": "filter.gain",
+    "wav": {"type": "sink.wav", "params": {"path": "heard.wav"}}
+  }, "edges": ["quiet -> hub", {"from": "tone", "to": "hub", "delay_ms": 250}, "hub -> wav"]})");
+  ASSERT_TRUE(world->session);
+  EXPECT_GE(world->session->player().plan().edges[1].hops.size(), 3U);
+  world->run_for(500 * kMsNs);
+  const std::string path = world->folder / "heard.wav";
+  world->session->player().stop();
+  const std::vector<float> heard = tests::read_sound_float(path);
+  const auto first = std::find_if(heard.begin(), heard.end(),
+                                  [](float sample) { return std::abs(sample) > 0.01F; });
+  EXPECT_NEAR(static_cast<double>(first - heard.begin()) / 2 / 48.0, 250.0, 3.0);
+}
+
+TEST_F(SessionClocks, Delayed_edge_out_of_a_bridge_keeps_it_at_its_target) {
+  play(R"("in -> hub", {"from": "hub", "to": "a", "delay_ms": 300})");
+  world->run_for(5000 * kMsNs);
+  EXPECT_THAT(bridges(), ElementsAre("hub -> a"));
+  EXPECT_EQ(lost(), 0U);
+}
+
+}  // namespace
+}  // namespace sluice::session
