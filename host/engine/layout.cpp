@@ -19,14 +19,11 @@ double seconds(uint64_t frames, const sluice_format& format) {
 // Lag of what arrives over an edge, before its reader.
 double lag_at(const Edge& edge) {
   const Node& from = edge.from.node;
+  // What both ends keep there is the same frames.
   return from.lag_s +
-         seconds(edge.from.latency_frames + edge.from.kept_frames + edge.options.delay_frames,
-                 edge.from.format);
-}
-
-// What the reader adds before it takes a frame.
-double lag_in(const InputPort& input) {
-  return seconds(input.hold_frames + input.kept_frames, input.format);
+         seconds(edge.from.latency_frames + edge.options.delay_frames, edge.from.format) +
+         std::max(seconds(edge.from.kept_frames, edge.from.format),
+                  seconds(edge.to.kept_frames, edge.to.format));
 }
 
 // Lanes of devices that `node` feeds, directly or through passive nodes.
@@ -113,7 +110,8 @@ void accumulate_lags(std::span<Node* const> ordered, Edges edges) {
     node->lag_s = 0.0;
     for (const auto& edge : edges) {
       if (&edge->to.node != node) continue;
-      node->lag_s = std::max(node->lag_s, lag_at(*edge) + lag_in(edge->to));
+      node->lag_s =
+          std::max(node->lag_s, lag_at(*edge) + seconds(edge->to.hold_frames, edge->to.format));
     }
   }
 }
@@ -124,7 +122,8 @@ RingSize ring_size(const OutputPort& output, Edges edges, const SizingOptions& o
   for (const auto& edge : edges) {
     if (&edge->from != &output) continue;
     const Node& reader = edge->to.node;
-    const double skew_s = std::max(0.0, reader.lag_s - lag_at(*edge) - lag_in(edge->to));
+    const double hold_s = seconds(edge->to.hold_frames, edge->to.format);
+    const double skew_s = std::max(0.0, reader.lag_s - lag_at(*edge) - hold_s);
     // While the input waits for a live sibling, this one has to keep what it is ahead, and as much
     // again for the reader to have something to take.
     uint64_t patience = 0;

@@ -48,8 +48,10 @@ void note_published(std::vector<ClockRow>& rows, const PlannedNode& planned, uin
 
 // What the edge adds, by what is declared.
 double declared_ms(const engine::Edge& edge) {
-  return ms(edge.options.delay_frames + edge.from.kept_frames, edge.from.format) +
-         ms(edge.to.kept_frames, edge.to.format);
+  // What both ends keep there is the same frames.
+  return ms(edge.options.delay_frames, edge.from.format) +
+         std::max(ms(edge.from.kept_frames, edge.from.format),
+                  ms(edge.to.kept_frames, edge.to.format));
 }
 
 const engine::EdgeSnapshot* slowest_into(const engine::Snapshot& snapshot,
