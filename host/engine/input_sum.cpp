@@ -127,7 +127,12 @@ uint64_t InputPort::frames_ahead(Edge& edge) {
     // If silence ends in there the stream takes its place anew and less of it is late.
     collect_marks(edge, edge.next + late);
     if (const int64_t lead = edge.lead(position_); lead < 0) {
-      edge.pass_over(static_cast<uint64_t>(-lead), "came too late for the sum");
+      const auto frames = static_cast<uint64_t>(-lead);
+      if (edge.is_unheard) {
+        edge.begin_at(edge.next + frames);  // nobody was to hear it: no loss
+      } else {
+        edge.pass_over(frames, "came too late for the sum");
+      }
     }
     if (edge.lead(position_) < 0) return 0;
   }
