@@ -8,8 +8,8 @@
 #include "host/session/edits.hpp"
 #include "host/session/ledger.hpp"
 #include "host/session/plugin_catalog.hpp"
-#include "host/support/nearest_name.hpp"
 #include "host/session/statistics.hpp"
+#include "host/support/nearest_name.hpp"
 
 namespace sluice::session {
 namespace {

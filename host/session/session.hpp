@@ -117,6 +117,7 @@ class Session {
     ChangePlan plan;
     BuildResult built;
     std::vector<engine::Edge*> entering;     // unheard hops
+    std::vector<engine::Edge*> yielding;     // hops that another reader's pace goes before
     std::vector<PlannedEdge> revived;        // ramping out now, and called back
     std::vector<PlannedEdge> displaced;      // by these, of the same key: they leave
     std::vector<const engine::Node*> fresh;  // made for this change
@@ -137,6 +138,7 @@ class Session {
   void mark_entering(Warming& warming);
   void carry_statistics(const Warming& warming);
   std::optional<support::Error> warm_up(bool& is_ready);
+  void set_pace_where_nobody_does(Warming& warming);
   void commit();
   bool engine_has(const Retired& retired) const;
   void take_nodes(const Warming& warming);

@@ -60,6 +60,14 @@ bool is_silent_bridge(const engine::Node& node) {
   return false;
 }
 
+// A running reader that holds up the writer.
+bool has_pacer(const engine::OutputPort& port, const engine::Engine& engine) {
+  return std::any_of(engine.edges().begin(), engine.edges().end(), [&](const auto& edge) {
+    return &edge->from == &port && !edge->is_new && edge->is_wired && !edge->is_closed &&
+           !edge->is_leaving && edge->when_full == engine::WhenFull::kWait;
+  });
+}
+
 const PlannedEdge* find_edge(const std::vector<PlannedEdge>& edges, const std::string& key) {
   for (const PlannedEdge& edge : edges) {
     if (edge.edge.key() == key) return &edge;
@@ -177,13 +185,8 @@ support::Status Session::build_beside(Warming& warming) {
   for (const PlannedEdge& planned : warming.built.edges) {
     for (engine::Edge* hop : planned.hops) {
       if (!hop->is_new || hop->when_full != engine::WhenFull::kWait) continue;
-      const bool has_pacer =
-          std::any_of(engine.edges().begin(), engine.edges().end(), [&](const auto& other) {
-            return &other->from == &hop->from && !other->is_new && other->is_wired &&
-                   !other->is_closed && !other->is_leaving &&
-                   other->when_full == engine::WhenFull::kWait;
-          });
-      if (!has_pacer) continue;
+      if (!has_pacer(hop->from, engine)) continue;
+      warming.yielding.push_back(hop);
       warming.built.policies.push_back({hop, hop->when_full, hop->fill_after_frames});
       engine.set_policy_live(*hop, engine::WhenFull::kSkip, hop->fill_after_frames);
     }
@@ -244,9 +247,22 @@ void Session::mark_entering(Warming& warming) {
   }
 }
 
+// The reader that set the pace may have been parked meanwhile, as what it fed has faded out.
+void Session::set_pace_where_nobody_does(Warming& warming) {
+  engine::Engine& engine = player_->engine();
+  const size_t before = warming.yielding.size();
+  std::erase_if(warming.yielding, [&](engine::Edge* hop) {
+    if (has_pacer(hop->from, engine)) return false;
+    engine.set_policy_live(*hop, engine::WhenFull::kWait, hop->fill_after_frames);
+    return true;
+  });
+  if (warming.yielding.size() != before) engine.publish_policies();
+}
+
 // An error ends the change.
 std::optional<Error> Session::warm_up(bool& is_ready) {
   Warming& warming = *warming_;
+  set_pace_where_nobody_does(warming);
   engine::Engine& engine = player_->engine();
   const bool is_late = engine.clock().now_ns() >= warming.deadline_ns;
   bool is_connected = true, is_sounding = true;
