@@ -193,7 +193,7 @@ TEST_F(CliBadInput, Unknown_command_and_option_are_named) {
   Ended ended = sluice({"rum"});
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_THAT(ended.err, HasSubstr("no command 'rum'"));
-  ended = sluice({"run", "--stat", "x", "--no-such"});
+  ended = sluice({"run", "--stats", "x", "--no-such"});
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_THAT(ended.err, HasSubstr("--no-such"));
 }

@@ -8,6 +8,7 @@
 #include "host/graph/load.hpp"
 #include "host/session/builder.hpp"
 #include "host/session/plugin_catalog.hpp"
+#include "tests/support/folders.hpp"
 
 namespace sluice {
 namespace {
@@ -22,7 +23,7 @@ class Bridges : public ::testing::Test {
   // "writer -> bridge -> reader" for each bridge that the graph gets.
   std::vector<std::string> bridges_of(const std::string& expression, bool is_offline = false) {
     loader::RegistryOptions where;
-    where.plugin_dirs = {SLUICE_TEST_PLUGIN_DIR};
+    where.plugin_dirs = {tests::plugin_folder()};
     where.has_default_dirs = where.has_cache = false;
     loader::Registry registry(where);
     const graph::Catalog catalog = session::full_catalog(registry);

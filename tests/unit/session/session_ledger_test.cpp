@@ -10,6 +10,7 @@
 #include "host/graph/load.hpp"
 #include "host/session/ledger.hpp"
 #include "host/session/plugin_catalog.hpp"
+#include "tests/support/folders.hpp"
 
 namespace sluice {
 namespace {
@@ -22,7 +23,7 @@ class Ledger : public ::testing::Test {
  protected:
   Ledger() {
     loader::RegistryOptions where;
-    where.plugin_dirs = {SLUICE_TEST_PLUGIN_DIR};
+    where.plugin_dirs = {tests::plugin_folder()};
     where.has_default_dirs = where.has_cache = false;
     registry = std::make_unique<loader::Registry>(where);
   }
