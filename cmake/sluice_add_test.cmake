@@ -18,6 +18,10 @@ function(sluice_add_test name)
     math(EXPR arg_TIMEOUT_S "${arg_TIMEOUT_S} * 3")
   endif()
   add_executable(${name} ${arg_SOURCES})
+  if(SLUICE_SANITIZE)
+    # Optimising instrumented assertions takes most of the time that such a build needs.
+    target_compile_options(${name} PRIVATE -O0)
+  endif()
   target_link_libraries(
     ${name} PRIVATE sluice_warnings sluice_rt_guard sluice_test_support ${arg_LIBRARIES}
                     sluice_test_main GTest::gmock GTest::gtest fmt::fmt)

@@ -15,11 +15,10 @@ constexpr std::size_t kMostTypeIdBytes = 128;
 constexpr std::size_t kMostKeyBytes = 64;
 constexpr double kLargestInteger = 9007199254740992.0;  // 2^53: the ABI's limit of integers
 
-constexpr uint32_t kTypeFlags = SLUICE_TYPE_HEAVY | SLUICE_TYPE_EQUAL_COUNTS |
-                                SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT | SLUICE_TYPE_ADAPTS_RATE |
-                                SLUICE_TYPE_ADAPTS_CHANNELS | SLUICE_TYPE_BRIDGES_CLOCKS |
-                                SLUICE_TYPE_OPENS_DEVICES | SLUICE_TYPE_RETRIES |
-                                SLUICE_TYPE_FOLLOWS_READER;
+constexpr uint32_t kTypeFlags =
+    SLUICE_TYPE_HEAVY | SLUICE_TYPE_EQUAL_COUNTS | SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT |
+    SLUICE_TYPE_ADAPTS_RATE | SLUICE_TYPE_ADAPTS_CHANNELS | SLUICE_TYPE_BRIDGES_CLOCKS |
+    SLUICE_TYPE_OPENS_DEVICES | SLUICE_TYPE_RETRIES | SLUICE_TYPE_FOLLOWS_READER;
 constexpr uint32_t kPortFlags = SLUICE_PORT_OPTIONAL | SLUICE_PORT_LIVE | SLUICE_PORT_SAME_FORMAT;
 constexpr uint32_t kParameterFlags = SLUICE_PARAMETER_LIVE | SLUICE_PARAMETER_SECRET |
                                      SLUICE_PARAMETER_REQUIRED | SLUICE_PARAMETER_INPUT_PATH |
