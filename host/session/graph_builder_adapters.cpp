@@ -9,7 +9,6 @@ namespace sluice::session {
 
 using engine::InputPort;
 using engine::Node;
-using engine::OutputPort;
 
 // Brings what comes over `wire` to `target` by adapters, one aspect after the other.
 bool GraphBuilder::adapt(Wire& wire, const sluice_format& target) {

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -365,7 +366,9 @@ TEST_F(Snapserver, Zeros_of_a_closed_gate_count_as_playing) {
 // Writes 10 ms of stereo s16 to a FIFO every 10 ms: full-scale square wave, or zeros.
 class Feeder {
  public:
-  explicit Feeder(const fs::path& path) : descriptor_(open(path.c_str(), O_RDWR | O_CLOEXEC)) {
+  // What finds no room is not played; nobody may read any more.
+  explicit Feeder(const fs::path& path)
+      : descriptor_(open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)) {
     thread_ = std::jthread([this](const std::stop_token& stop) {
       auto next = std::chrono::steady_clock::now();
       while (!stop.stop_requested()) {
@@ -373,7 +376,7 @@ class Feeder {
         for (int i = 0; i < 960; ++i) {
           block[i] = static_cast<int16_t>(is_loud ? (i / 96 % 2 == 0 ? 16'000 : -16'000) : 0);
         }
-        if (::write(descriptor_, block, sizeof(block)) < 0) return;
+        if (::write(descriptor_, block, sizeof(block)) < 0 && errno != EAGAIN) return;
         next += std::chrono::milliseconds(10);
         std::this_thread::sleep_until(next);
       }

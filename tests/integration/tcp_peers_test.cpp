@@ -232,6 +232,7 @@ TEST_F(TcpWire, Packets_are_marked_undelayed_kept_alive_and_end_politely_on_ipv4
   std::jthread other([&] { expect_all(*six); });
   expect_all(*four);
   other.join();
+  feeder.join();
   EXPECT_TRUE(running->wait_until([&] {
     return has_keepalive(four->port()) && has_keepalive(six->port());
   })) << running->said().err;

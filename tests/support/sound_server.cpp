@@ -1,8 +1,12 @@
 #include "tests/support/sound_server.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -22,6 +26,9 @@ SoundServer::SoundServer(std::string kind, fs::path folder, std::vector<std::str
   fs::create_directories(folder_);
   setenv("PULSE_COOKIE", (folder_ / "cookie").c_str(), 1);
   if (kind_ == "jack") {
+    jack_lock_ = ::open((fs::temp_directory_path() / "sluice-test-jack.lock").c_str(),
+                        O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    ::flock(jack_lock_, LOCK_EX);
     setenv("JACK_DEFAULT_SERVER", folder_.filename().c_str(), 1);
     setenv("JACK_NO_START_SERVER", "1", 1);
     unsetenv("ALSA_CONFIG_PATH");
@@ -29,6 +36,11 @@ SoundServer::SoundServer(std::string kind, fs::path folder, std::vector<std::str
   }
   setenv("PULSE_SERVER", address().c_str(), 1);
   setenv("ALSA_CONFIG_PATH", (folder_ / "alsa.conf").c_str(), 1);
+}
+
+SoundServer::~SoundServer() {
+  kill();
+  if (jack_lock_ >= 0) ::close(jack_lock_);
 }
 
 void SoundServer::start() {
@@ -46,7 +58,12 @@ void SoundServer::start() {
 }
 
 void SoundServer::kill() {
-  // Its programs are killed with it.
+  // Its programs first, while their parent can reap them: JACK takes a zombie for a server that
+  // runs.
+  signal(SIGKILL);
+  for (int i = 0; i < 400 && daemon_ && daemon_->is_running(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
   daemon_.reset();
 }
 

@@ -21,6 +21,9 @@ class SoundServer {
   // What runs from now on in this process finds it by the environment. Not started yet.
   SoundServer(std::string kind, std::filesystem::path folder,
               std::vector<std::string> outputs = {"lab"});
+  SoundServer(const SoundServer&) = delete;
+  SoundServer& operator=(const SoundServer&) = delete;
+  ~SoundServer();
 
   // Starts it and waits until it is there; a failure of the test if it does not come.
   void start();
@@ -41,6 +44,8 @@ class SoundServer {
   const std::string kind_;
   const std::filesystem::path folder_;
   const std::vector<std::string> outputs_;
+  // JACK keeps what its servers share below names of its own, so one test at a time has one.
+  int jack_lock_ = -1;
   std::unique_ptr<Daemon> daemon_;
 };
 

@@ -11,7 +11,6 @@
 
 namespace {
 
-using alsa::DeviceState;
 using alsa::Direction;
 using alsa::Trouble;
 

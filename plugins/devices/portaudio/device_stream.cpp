@@ -312,6 +312,7 @@ std::string DeviceStream::missing_sentence(const std::vector<Device>& found) con
     return "There is no default " + kind + " device; name one in `device`. Sluice waits for it.";
   }
   std::vector<std::string> names;
+  names.reserve(found.size());
   for (const Device& device : found) names.push_back(device.selector);
   return "There is no " + kind + " device \"" + options_.device + "\"" +
          sluice::did_you_mean(options_.device, names) + " Sluice waits for it.";

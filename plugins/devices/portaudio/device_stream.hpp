@@ -31,6 +31,7 @@ enum class State : uint8_t { kAbsent, kOpening, kRunning, kLost };
 // What a stream tells the node it belongs to, from its own threads.
 class Owner {
  public:
+  virtual ~Owner() = default;
   // Runs the lane for `frames` frames. `captured` is null while there is
   // nothing; `played` is to be filled. One call at a time. [audio]
   virtual void run_lane(uint32_t frames, const void* captured, void* played) noexcept = 0;
@@ -46,8 +47,6 @@ class Owner {
   // As it is now. [control]
   virtual double gain_db() const noexcept = 0;
 
- protected:
-  ~Owner() = default;
 };
 
 struct StreamOptions {

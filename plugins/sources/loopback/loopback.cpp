@@ -372,7 +372,10 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback> {
     has_opened_ = has_been_running_ = true;
     add(kOpens);
     const pa_buffer_attr* granted = pa_stream_get_buffer_attr(stream_.get());
-    if (granted != nullptr) set(kGrantedFrames, granted->fragsize / frame_bytes_);
+    if (granted != nullptr) {
+      const uint32_t frames = granted->fragsize / frame_bytes_;
+      set(kGrantedFrames, frames);
+    }
     be(State::kRunning,
        "Capturing what plays into " + output_.description + " (" + output_.name + ").");
   }
