@@ -46,7 +46,6 @@ class Owner {
   virtual void note_xrun() noexcept = 0;
   // As it is now. [control]
   virtual double gain_db() const noexcept = 0;
-
 };
 
 struct StreamOptions {
