@@ -205,7 +205,8 @@ TEST_F(TcpWire, Packets_are_marked_undelayed_kept_alive_and_end_politely_on_ipv4
           "six": {"type": "sink.tcp", "params": {"host": ")" +
             std::string(Wire::kFar6) + R"(", "port": )" + std::to_string(six->port()) +
             R"(, "dscp": "low-delay", "no_delay": false}}},
-          "edges": ["in -> four", "in -> six"]})");
+          "edges": [{"from": "in", "to": "four", "buffer_ms": 2000},
+                    {"from": "in", "to": "six", "buffer_ms": 2000}]})");
   std::optional<Running> running;
   {
     const auto here = wire_->near();
@@ -227,7 +228,7 @@ TEST_F(TcpWire, Packets_are_marked_undelayed_kept_alive_and_end_politely_on_ipv4
       if (part.empty()) break;
       heard += part;
     }
-    EXPECT_TRUE(heard == audio) << heard.size();
+    EXPECT_TRUE(heard == audio) << heard.size() << "\n" << running->said().err;
   };
   std::jthread other([&] { expect_all(*six); });
   expect_all(*four);
