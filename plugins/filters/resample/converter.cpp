@@ -8,8 +8,11 @@ namespace resample {
 namespace {
 
 // soxr's buffers grow until they have moved on by 16 KiB, and then never again (fifo.h). Put in
-// four times what comes later at once, they are larger by then than they need to be.
+// four times what comes later at once, they are larger by then than they need to be. So many frames
+// at the faster rate are enough for those in front of the filters, and at the slower one for those
+// behind.
 constexpr uint32_t kWarmUpFrames = 65536;
+constexpr uint32_t kWarmUpSlowFrames = 8192;
 constexpr uint32_t kWarmUpPutFrames = 4 * Converter::kMaxPutFrames;
 // The smallest transforms soxr has: half the delay of its default for a tenth more work.
 constexpr unsigned kLog2DftSize = 8;
@@ -51,15 +54,18 @@ void Converter::warm_up() {
     take_all();
   };
   const uint64_t enough = std::max<uint64_t>(
-      uint64_t{kWarmUpFrames} * from_hz_ / std::max(from_hz_, to_hz_), kMaxPutFrames);
+      {uint64_t{kWarmUpFrames} * from_hz_ / std::max(from_hz_, to_hz_),
+       uint64_t{kWarmUpSlowFrames} * from_hz_ / std::min(from_hz_, to_hz_), kMaxPutFrames});
   while (put_frames_ < enough) put_some(kWarmUpPutFrames);
-  // How far it lags at most: frame by frame, over several of its transforms.
+  // How far it lags at most, over several of its transforms: frame by frame, or by less than a
+  // frame of the output.
+  const uint32_t some = std::max(from_hz_ / to_hz_ / 4, 1U);
   double most = 0.0;
   const uint64_t begin = put_frames_;
   while (static_cast<double>(put_frames_ - begin) < 24 * most + kMaxPutFrames) {
     const double next = static_cast<double>(taken_frames_) * from_hz_ / to_hz_;
-    most = std::max(most, static_cast<double>(put_frames_ + 1) - next);
-    put(nullptr, 1);
+    most = std::max(most, static_cast<double>(put_frames_ + some) - next);
+    put(nullptr, some);
     take_all();
   }
   hold_frames_ = static_cast<uint32_t>(std::ceil(most));
