@@ -53,6 +53,7 @@ int run_events(const Arguments& arguments);
 int run_fmt(const Arguments& arguments);
 int run_man_pages(const Arguments& arguments);
 int run_new_graph(const Arguments& arguments);
+int run_new_plugin(const Arguments& arguments);
 int run_plugins(const Arguments& arguments);
 int run_profile(const Arguments& arguments);
 int run_reconnect(const Arguments& arguments);
@@ -68,6 +69,7 @@ int run_set(const Arguments& arguments);
 int run_status(const Arguments& arguments);
 int run_top(const Arguments& arguments);
 int run_undo(const Arguments& arguments);
+int run_validate(const Arguments& arguments);
 int run_why(const Arguments& arguments);
 
 }  // namespace sluice::cli

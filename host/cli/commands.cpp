@@ -30,6 +30,8 @@ constexpr Command kCommands[] = {
     {"plugins", "list the node types there are, or tell all about one", run_plugins, Words::kTypes},
     {"schema", "print the JSON Schema of graph files", run_schema},
     {"new-graph", "write a graph to start from", run_new_graph},
+    {"new-plugin", "write a repository to start a plugin from", run_new_plugin},
+    {"validate", "look for broken promises of a plugin", run_validate, Words::kFiles},
     {"completion", "print what a shell needs to complete words", run_completion, Words::kShells},
     {"man-pages", "write the manual's pages", run_man_pages},
     {"fmt", "lay out a graph file the usual way", run_fmt, Words::kFiles},

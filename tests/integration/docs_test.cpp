@@ -116,18 +116,26 @@ TEST(Docs, Graph_shipped_passes_check) {
   EXPECT_THAT(count, Ge(3u));
 }
 
-TEST(Docs, Plugin_printed_compiles) {
-  const std::vector<Block> plugins = blocks("cpp", "SLUICE_PLUGIN(");
-  ASSERT_THAT(plugins, SizeIs(Ge(2u)));
+void expect_to_compile(const std::string& word, size_t least, const fs::path& includes) {
+  const std::vector<Block> sources = blocks("cpp", word);
+  ASSERT_THAT(sources, SizeIs(Ge(least)));
   TemporaryFolder folder;
-  for (const Block& block : plugins) {
+  for (const Block& block : sources) {
     write(folder / "page.cpp", block.text);
     const Outcome outcome =
         run(in_quotes(SLUICE_TEST_CXX) + " -std=c++20 -fsyntax-only -Wall -Wextra -Werror -I " +
-            in_quotes(kSources / "sdk" / "include") + " " + in_quotes(folder / "page.cpp"));
+            in_quotes(kSources / "sdk" / "include") + " -I " + in_quotes(includes) + " " +
+            in_quotes(folder / "page.cpp"));
     EXPECT_EQ(outcome.exit_code, 0) << block.place << "\n" << outcome.output;
   }
 }
+
+TEST(Docs, Plugin_printed_compiles) {
+  expect_to_compile("SLUICE_PLUGIN(", 3, kSources / "sdk" / "include");
+}
+
+// It is for the tree, and may use what lies there.
+TEST(Docs, Test_printed_compiles) { expect_to_compile("TEST(", 1, kSources); }
 
 // The README's table of nodes has all plugins of the repository and no others.
 TEST(Docs, Readme_names_every_node) {

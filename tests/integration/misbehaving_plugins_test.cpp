@@ -12,10 +12,10 @@
 #include "host/loader/library.hpp"
 #include "host/support/audio_section.hpp"
 #include "host/support/log.hpp"
+#include "host/validate/rt_guard.hpp"
 #include "tests/support/engine_nodes.hpp"
 #include "tests/support/folders.hpp"
 #include "tests/support/guarded_buffer.hpp"
-#include "tests/support/rt_guard.hpp"
 
 namespace sluice {
 namespace {
@@ -31,7 +31,7 @@ using ::testing::IsEmpty;
 using tests::Collected;
 using tests::CollectingSink;
 using tests::CountingSource;
-using tests::RtGuardRecorder;
+using validate::RtGuardRecorder;
 
 constexpr sluice_format kStereo{sizeof(sluice_format), SLUICE_SAMPLE_F32, 2, 48000};
 constexpr uint64_t kFrames = 4800;
@@ -119,7 +119,7 @@ class MisbehavingPlugins : public ::testing::Test {
 class RtGuard : public MisbehavingPlugins {
  protected:
   void SetUp() override {
-    if (!tests::has_rt_guard()) GTEST_SKIP() << "sanitizers replace the same functions";
+    if (!validate::has_rt_guard()) GTEST_SKIP() << "sanitizers replace the same functions";
   }
 };
 

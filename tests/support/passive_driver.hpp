@@ -9,8 +9,8 @@
 // The node is offered its input in a copy with guard bytes around it, and room with guard bytes
 // behind it. A node that writes where it must not, counts wrongly, answers an invalid status, or
 // stops making progress with input or its end before it and room behind it, makes run() throw
-// Broken with a sentence; what rt_guard.hpp forbids in process ends the test. One input port, one
-// output port, PCM. Not thread safe.
+// Broken with a sentence; what host/validate/rt_guard.hpp forbids in process ends the test. One
+// input port, one output port, PCM. Not thread safe.
 #pragma once
 
 #include <sluice/plugin.h>

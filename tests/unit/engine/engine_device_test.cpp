@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "tests/support/rt_guard.hpp"
+#include "host/validate/rt_guard.hpp"
 #include "tests/support/test_device.hpp"
 #include "tests/unit/engine/engine_world.hpp"
 
@@ -241,7 +241,7 @@ TEST(EngineDevice, Sources_of_three_lanes_meet_in_the_lane_of_the_device_they_fe
 TEST(EngineDevice, Guard_sees_a_cycle_with_everything_in_it_clean) {
   // The guard ends the test if any of this allocates, locks or calls the system: a lane with
   // filters, a sum, a starving edge, a failing node, a plan taken up and a meter.
-  if (!has_rt_guard()) GTEST_SKIP() << "no guard in this build";
+  if (!validate::has_rt_guard()) GTEST_SKIP() << "no guard in this build";
   World world(TimeMode::kVirtual, kMono);
   drive<TestPlayback>(world, 1'000'000);
   Node& source = world.add<CountingSource>("source", {{CountingSource::kFrames, 96'000},
