@@ -2,27 +2,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <sluice/describe.hpp>
 
 namespace sluice::session {
 namespace {
 
 constexpr uint32_t kUsualRateHz = 48000;
 constexpr uint32_t kUsualChannels = 2;
-
-const char* name_of(sluice_sample_format format) {
-  switch (format) {
-    case SLUICE_SAMPLE_F32:
-      return "f32";
-    case SLUICE_SAMPLE_S16:
-      return "s16";
-    case SLUICE_SAMPLE_S24:
-      return "s24";
-    case SLUICE_SAMPLE_S32:
-      return "s32";
-    default:
-      return "no samples";
-  }
-}
 
 bool has(uint32_t mask, sluice_sample_format format) {
   return (mask & SLUICE_SAMPLE_BIT(format)) != 0;
@@ -53,7 +39,7 @@ const char* channel_word(uint32_t minimum, uint32_t maximum) {
 
 std::string to_text(const sluice_format& format) {
   return std::to_string(format.rate_hz) + " Hz, " + std::to_string(format.channels) +
-         channel_word(format.channels, format.channels) + ", " + name_of(format.sample_format);
+         channel_word(format.channels, format.channels) + ", " + sample_name(format.sample_format);
 }
 
 std::string to_text(const sluice_format_offer& offer) {
@@ -62,7 +48,7 @@ std::string to_text(const sluice_format_offer& offer) {
        {SLUICE_SAMPLE_F32, SLUICE_SAMPLE_S16, SLUICE_SAMPLE_S24, SLUICE_SAMPLE_S32}) {
     if (!has(offer.sample_formats, format)) continue;
     if (!samples.empty()) samples += " or ";
-    samples += name_of(format);
+    samples += sample_name(format);
   }
   return range(offer.rate_hz_minimum, offer.rate_hz_maximum) + " Hz, " +
          range(offer.channels_minimum, offer.channels_maximum) +

@@ -102,8 +102,7 @@ engine::ParameterValue GraphBuilder::adapter_value(const sluice_parameter& decla
   if (key == "rate_hz") value.number = to.rate_hz;
   if (key == "channels") value.number = to.channels;
   if (key == "format") {
-    static constexpr const char* kNames[] = {"", "f32", "s16", "s24", "s32"};
-    value.text = kNames[to.sample_format];
+    value.text = sample_name(to.sample_format);
     for (uint32_t i = 0; i < declared.choice_count; ++i) {
       if (value.text == declared.choices[i]) value.number = i;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <sluice/describe.hpp>
 
 namespace alsa {
 namespace {
@@ -47,21 +48,6 @@ snd_pcm_format_t alsa_format(sluice_sample_format format) {
   }
 }
 
-const char* format_name(sluice_sample_format format) {
-  switch (format) {
-    case SLUICE_SAMPLE_F32:
-      return "f32";
-    case SLUICE_SAMPLE_S16:
-      return "s16";
-    case SLUICE_SAMPLE_S24:
-      return "s24";
-    case SLUICE_SAMPLE_S32:
-      return "s32";
-    default:
-      return "?";
-  }
-}
-
 bool Offered::has_rate(uint32_t rate_hz) const {
   if (is_any_rate) return rate_hz >= rate_hz_minimum && rate_hz <= rate_hz_maximum;
   return std::find(rates_hz.begin(), rates_hz.end(), rate_hz) != rates_hz.end();
@@ -98,7 +84,7 @@ std::string Offered::text() const {
     for (const uint32_t rate_hz : rates_hz) rates.push_back(std::to_string(rate_hz));
   }
   for (const sluice_sample_format format : kBestFirst) {
-    if (formats & SLUICE_SAMPLE_BIT(format)) names.emplace_back(format_name(format));
+    if (formats & SLUICE_SAMPLE_BIT(format)) names.emplace_back(sluice::sample_name(format));
   }
   std::reverse(names.begin(), names.end());
   if (names.empty()) names.push_back(others);
@@ -146,7 +132,7 @@ Offered offered_by(snd_pcm_t* pcm) {
 
 std::string text_of(const sluice_format& format) {
   return std::to_string(format.rate_hz) + " Hz, " + channels_text(std::to_string(format.channels)) +
-         ", " + format_name(format.sample_format);
+         ", " + sluice::sample_name(format.sample_format);
 }
 
 }  // namespace alsa

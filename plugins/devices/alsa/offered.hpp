@@ -12,8 +12,6 @@ namespace alsa {
 
 // SND_PCM_FORMAT_UNKNOWN for what is no sample format.
 snd_pcm_format_t alsa_format(sluice_sample_format format);
-// "s16"; "?" for what is no sample format.
-const char* format_name(sluice_sample_format format);
 
 struct Offered {
   uint32_t formats = 0;  // mask of SLUICE_SAMPLE_BIT; none of ours: 0

@@ -60,8 +60,7 @@ sluice_sample_format sample_format(uint16_t tag, uint16_t bits) {
 }  // namespace
 
 std::string text_of(const sluice_format& format) {
-  constexpr const char* kNames[] = {"?", "f32", "s16", "s24", "s32"};
-  return std::string(kNames[std::min<size_t>(format.sample_format, 4)]) + ", " +
+  return std::string(sample_name(format.sample_format)) + ", " +
          std::to_string(format.rate_hz) + " Hz, " + std::to_string(format.channels) +
          (format.channels == 1 ? " channel" : " channels");
 }

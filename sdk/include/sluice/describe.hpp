@@ -187,6 +187,21 @@ constexpr uint32_t sample_bytes(sluice_sample_format format) {
       return 0;
   }
 }
+// "f32", "s16", "s24", "s32": what graphs call it; "?" for an unknown format.
+constexpr const char* sample_name(sluice_sample_format format) {
+  switch (format) {
+    case SLUICE_SAMPLE_F32:
+      return "f32";
+    case SLUICE_SAMPLE_S16:
+      return "s16";
+    case SLUICE_SAMPLE_S24:
+      return "s24";
+    case SLUICE_SAMPLE_S32:
+      return "s32";
+    default:
+      return "?";
+  }
+}
 // Bytes of one frame.
 constexpr uint32_t frame_bytes(const sluice_format& format) {
   return sample_bytes(format.sample_format) * format.channels;
