@@ -142,8 +142,10 @@ class Engine {
   // does.
   std::string describe_waits() const;
 
-  // Fills, levels, counts; meters run while `set_metered` is on.
-  Snapshot snapshot();
+  // Fills, levels, counts; meters run while `set_metered` is on. kTake: levels since it was last
+  // taken so, for the one who looks at regular times; kLook: what was taken last.
+  enum class Meters : uint8_t { kLook, kTake };
+  Snapshot snapshot(Meters meters = Meters::kLook);
   void set_metered(bool is_metered);
   std::span<const std::unique_ptr<Lane>> lanes() const { return lanes_; }
 

@@ -6,7 +6,7 @@ void Engine::set_metered(bool is_metered) {
   for (const auto& lane : lanes_) lane->set_metered(is_metered);
 }
 
-Snapshot Engine::snapshot() {
+Snapshot Engine::snapshot(Meters meters) {
   Snapshot snapshot;
   snapshot.time_ns = clock_->now_ns();
   for (const auto& entry : entries_) {
@@ -30,7 +30,8 @@ Snapshot Engine::snapshot() {
       if (!output->is_pcm()) continue;
       snapshot.outputs.push_back({output.get(), output->carried_written_frames + output->written(),
                                   output->carried_dropped_frames + output->ring->dropped(),
-                                  output->meter.take()});
+                                  meters == Meters::kTake ? output->meter.take()
+                                                          : output->meter.taken()});
     }
   }
   for (const auto& edge : edges_) {

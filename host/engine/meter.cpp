@@ -78,16 +78,16 @@ void Meter::add(const void* data, uint32_t frames, const sluice_format& format) 
 }
 
 Levels Meter::take() noexcept {
-  if (reset_.load(std::memory_order_relaxed)) return {};
-  Levels levels;
+  taken_ = {};
+  if (reset_.load(std::memory_order_relaxed)) return taken_;
   const uint64_t samples = samples_.load(std::memory_order_relaxed);
   if (samples != 0) {
     const double squares = std::bit_cast<double>(sum_.load(std::memory_order_relaxed));
-    levels.rms = static_cast<float>(std::sqrt(squares / static_cast<double>(samples)));
-    levels.peak = std::bit_cast<float>(peak_.load(std::memory_order_relaxed));
+    taken_.rms = static_cast<float>(std::sqrt(squares / static_cast<double>(samples)));
+    taken_.peak = std::bit_cast<float>(peak_.load(std::memory_order_relaxed));
   }
   reset_.store(true, std::memory_order_release);
-  return levels;
+  return taken_;
 }
 
 }  // namespace sluice::engine

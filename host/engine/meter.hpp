@@ -21,12 +21,15 @@ class Meter {
   void add(const void* data, uint32_t frames, const sluice_format& format) noexcept;
   // Levels since the last call. [control]
   Levels take() noexcept;
+  // What the last `take` returned. [control]
+  Levels taken() const noexcept { return taken_; }
 
  private:
   std::atomic<uint64_t> sum_{0};  // bits of a double: sum of squares
   std::atomic<uint64_t> samples_{0};
   std::atomic<uint32_t> peak_{0};  // bits of a non-negative float, ordered like an integer
   std::atomic<bool> reset_{false};
+  Levels taken_;
 };
 
 }  // namespace sluice::engine

@@ -200,6 +200,8 @@ support::Status Node::prepare(sluice_setup& setup) {
     return take_error(result, "prepare");
   }
   is_prepared_ = true;
+  // It has no start of its own: its lane calls it from its first turn on.
+  if (is_passive() && state() == NodeState::kStarting) set_state(NodeState::kRunning, nullptr);
   return {};
 }
 

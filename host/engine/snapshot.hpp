@@ -25,7 +25,7 @@ struct OutputSnapshot {
   const OutputPort* port = nullptr;
   uint64_t written_frames = 0;
   uint64_t dropped_frames = 0;
-  Levels levels;  // since the last snapshot; zero while not metered
+  Levels levels;  // see Engine::snapshot; zero while not metered
 };
 
 struct EdgeSnapshot {

@@ -258,8 +258,8 @@ TEST(EngineDevice, Guard_sees_a_cycle_with_everything_in_it_clean) {
   world.join(marks, mix);
   world.chain({&mix, &playback});
   world.chain({&marks, &bad, &playback});
-  world.engine->set_metered(true);
   world.start();
+  world.engine->set_metered(true);
   world.engine->run(kSecondNs / 2);
   ASSERT_TRUE(world.engine->connect_live(*source.outputs[0], *mix.inputs[0], {}));
   ASSERT_TRUE(bad.set_parameter(NotingFilter::kKnob, 5.0));

@@ -37,6 +37,31 @@ TEST_P(EngineTest, Chain_of_odd_sizes_arrives_whole) {
   }
 }
 
+TEST(Engine, Passive_node_runs_from_the_start) {
+  World world(TimeMode::kVirtual);
+  Node& copy = world.add<CopyFilter>("copy");
+  world.chain({&world.add<CountingSource>("source"), &copy, &world.add<CollectingSink>("sink")});
+  EXPECT_EQ(copy.state(), NodeState::kStarting);
+  world.start();
+  EXPECT_EQ(copy.state(), NodeState::kRunning);
+}
+
+TEST(Engine, Who_only_looks_leaves_the_levels_to_who_takes_them) {
+  World world(TimeMode::kVirtual);
+  world.chain({&world.add<CountingSource>("source", {{CountingSource::kFrames, 480}}),
+               &world.add<CollectingSink>("sink")});
+  world.start();
+  world.engine->set_metered(true);
+  EXPECT_EQ(world.engine->run(kSecondNs), Outcome::kFinished);
+  const auto peak = [&](Engine::Meters meters) {
+    return world.engine->snapshot(meters).outputs.at(0).levels.peak;
+  };
+  EXPECT_EQ(peak(Engine::Meters::kLook), 0.0F);
+  EXPECT_EQ(peak(Engine::Meters::kTake), 480.0F);
+  EXPECT_EQ(peak(Engine::Meters::kLook), 480.0F);
+  EXPECT_EQ(peak(Engine::Meters::kTake), 0.0F);
+}
+
 TEST_P(EngineTest, Late_filter_flushes_behind_the_end) {
   World world(GetParam());
   world.chain({&world.add<CountingSource>("source", {{CountingSource::kFrames, 5000}}),
