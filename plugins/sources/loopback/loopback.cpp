@@ -345,7 +345,10 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback> {
     next_ns_ = SLUICE_FOREVER;
     if (must_retry_) {
       next_ns_ = retry_ns_;
-      if (time_ns >= retry_ns_) must_retry_ = !(must_look_ = true);
+      if (time_ns >= retry_ns_) {
+        must_retry_ = false;
+        must_look_ = true;
+      }
     }
     if (!stream_) return;
     const pa_stream_state_t state = pa_stream_get_state(stream_.get());
