@@ -1,5 +1,6 @@
 // What `sluice top` shows, and the terminal it shows it on.
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -36,7 +37,7 @@ size_t width_of(std::string_view text) {
 }
 
 std::string statistics(double time_s, int64_t read, int64_t lost, int nodes = 1) {
-  std::string all = R"({"time_s": )" + std::to_string(time_s) + R"(, "nodes": {)";
+  std::string all = fmt::format(R"({{"time_s": {}, "nodes": {{)", time_s);
   for (int i = 0; i < nodes; ++i) {
     all += R"("node)" + std::to_string(i) +
            R"(": {"type": "filter.bridge", "state": "running", "busy_ns": )" +
