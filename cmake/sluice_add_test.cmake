@@ -6,6 +6,17 @@
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
+# Optimising assertions would take most of the time of a build, and so would looking for null
+# pointers in them.
+function(sluice_set_test_options name)
+  target_compile_options(${name} PRIVATE -O0)
+  if(SLUICE_SANITIZE STREQUAL "address")
+    target_compile_options(${name} PRIVATE -fno-sanitize=null,alignment,object-size,vptr)
+  endif()
+  target_link_libraries(${name} PRIVATE sluice_warnings sluice_test_support GTest::gmock GTest::gtest
+                                        fmt::fmt)
+endfunction()
+
 function(sluice_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT_S" "SOURCES;LIBRARIES")
   if(NOT arg_SOURCES)
@@ -18,13 +29,20 @@ function(sluice_add_test name)
     math(EXPR arg_TIMEOUT_S "${arg_TIMEOUT_S} * 3")
   endif()
   add_executable(${name} ${arg_SOURCES})
-  if(SLUICE_SANITIZE)
-    # Optimising instrumented assertions takes most of the time that such a build needs.
-    target_compile_options(${name} PRIVATE -O0)
+  target_link_libraries(${name} PRIVATE sluice_rt_guard ${arg_LIBRARIES} sluice_test_main)
+  sluice_set_test_options(${name})
+  if(SLUICE_PRECOMPILE_TEST_HEADERS)
+    if(NOT TARGET sluice_test_headers)
+      file(WRITE "${PROJECT_BINARY_DIR}/test_headers.cpp" "int main() {}\n")
+      add_executable(sluice_test_headers "${PROJECT_BINARY_DIR}/test_headers.cpp")
+      sluice_set_test_options(sluice_test_headers)
+      target_precompile_headers(
+        sluice_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h> <algorithm> <atomic> <chrono>
+                                    <filesystem> <fstream> <functional> <memory> <string> <thread>
+                                    <vector>)
+    endif()
+    target_precompile_headers(${name} REUSE_FROM sluice_test_headers)
   endif()
-  target_link_libraries(
-    ${name} PRIVATE sluice_warnings sluice_rt_guard sluice_test_support ${arg_LIBRARIES}
-                    sluice_test_main GTest::gmock GTest::gtest fmt::fmt)
   set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
   get_property(plugins GLOBAL PROPERTY SLUICE_PLUGINS)
   if(plugins)
