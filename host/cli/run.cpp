@@ -207,8 +207,7 @@ int run_run(const Arguments& arguments) {
     const bool is_usual = !is_quick || ++quick_ticks % 2 == 0;
     const bool has_levels = player_options.is_metered || (control && control->wants_levels());
     player->engine().set_metered(has_levels);
-    const engine::Snapshot snapshot =
-        player->engine().snapshot(engine::Engine::Meters::kTake);
+    const engine::Snapshot snapshot = player->engine().snapshot(engine::Engine::Meters::kTake);
     if (control) control->tick(snapshot);
     if (live && is_usual) live->show(snapshot, player->start_ns());
     if (!is_usual || ++ticks % kTicksASecond != 0) return;

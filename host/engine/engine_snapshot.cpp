@@ -28,10 +28,10 @@ Snapshot Engine::snapshot(Meters meters) {
     }
     for (const auto& output : node->outputs) {
       if (!output->is_pcm()) continue;
-      snapshot.outputs.push_back({output.get(), output->carried_written_frames + output->written(),
-                                  output->carried_dropped_frames + output->ring->dropped(),
-                                  meters == Meters::kTake ? output->meter.take()
-                                                          : output->meter.taken()});
+      snapshot.outputs.push_back(
+          {output.get(), output->carried_written_frames + output->written(),
+           output->carried_dropped_frames + output->ring->dropped(),
+           meters == Meters::kTake ? output->meter.take() : output->meter.taken()});
     }
   }
   for (const auto& edge : edges_) {

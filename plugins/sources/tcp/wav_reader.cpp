@@ -60,8 +60,8 @@ sluice_sample_format sample_format(uint16_t tag, uint16_t bits) {
 }  // namespace
 
 std::string text_of(const sluice_format& format) {
-  return std::string(sample_name(format.sample_format)) + ", " +
-         std::to_string(format.rate_hz) + " Hz, " + std::to_string(format.channels) +
+  return std::string(sample_name(format.sample_format)) + ", " + std::to_string(format.rate_hz) +
+         " Hz, " + std::to_string(format.channels) +
          (format.channels == 1 ? " channel" : " channels");
 }
 
