@@ -23,5 +23,10 @@ inline const graph::Value::Object& members(const graph::Value& value) {
   static const graph::Value::Object none;
   return value.is_object() ? value.members() : none;
 }
+// None if it is no list.
+inline const graph::Value::Array& elements(const graph::Value& value) {
+  static const graph::Value::Array none;
+  return value.is_array() ? value.elements() : none;
+}
 
 }  // namespace sluice::cli

@@ -1,10 +1,14 @@
 #include "host/cli/remote.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <boost/program_options/positional_options.hpp>
 #include <boost/program_options/value_semantic.hpp>
 #include <cstdio>
 #include <utility>
 
+#include "host/cli/answer.hpp"
 #include "host/cli/graph_options.hpp"
 #include "host/control/runtime_folder.hpp"
 #include "host/graph/json_text.hpp"
@@ -21,6 +25,44 @@ constexpr char kShield = '\x01';
 bool looks_negative(const std::string& word) {
   return word.size() > 1 && word[0] == '-' &&
          (word[1] == '.' || (word[1] >= '0' && word[1] <= '9'));
+}
+
+// "from tone to here 24 ms, now 104 ms; most of it, 20 ms, is here"
+std::string latency_sentence(const Value& way) {
+  std::string sentence = fmt::format("from {} to {} {:.1f} ms", text(at(way, "source")),
+                                     text(at(way, "sink")), number(at(way, "expected_ms")));
+  if (way.find("now_ms")) sentence += fmt::format(", now {:.1f} ms", number(at(way, "now_ms")));
+  const auto ms = [](const Value& part) {
+    return std::max(number(at(part, "declared_ms")), number(at(part, "measured_ms")));
+  };
+  const Value* largest = nullptr;
+  for (const Value& part : elements(at(way, "parts"))) {
+    if (!largest || ms(part) > ms(*largest)) largest = &part;
+  }
+  if (largest && ms(*largest) > 0.0) {
+    sentence +=
+        fmt::format("; most of it, {:.1f} ms, is {}", ms(*largest), text(at(*largest, "what")));
+  }
+  std::string unasked;
+  for (const Value& id : elements(at(way, "unasked"))) {
+    unasked += (unasked.empty() ? "" : " and ") + text(id);
+  }
+  return unasked.empty() ? sentence : sentence + "; what " + unasked + " adds is not known before";
+}
+
+void show_plan(const Value& plan) {
+  for (const graph::Member& member : members(plan)) {
+    if (member.key == "latency") {
+      for (const Value& way : elements(member.value)) {
+        std::printf("  latency: %s\n", latency_sentence(way).c_str());
+      }
+      continue;
+    }
+    if (elements(member.value).empty()) continue;
+    std::printf("  %s:", member.key.c_str());
+    for (const Value& name : member.value.elements()) std::printf(" %s", text(name).c_str());
+    std::puts("");
+  }
 }
 
 }  // namespace
@@ -135,13 +177,7 @@ int call_change(const RemoteOptions& options, const std::string& method, Value p
   if (options.is_dry_run) params.set("dry_run", true);
   return call_and_show(options, method, params, [&](const Value& answer) {
     show_steps(answer);
-    const Value* plan = options.is_dry_run ? answer.find("plan") : nullptr;
-    if (!plan || !plan->is_object()) return;
-    for (const graph::Member& member : plan->members()) {
-      std::printf("  %s:", member.key.c_str());
-      for (const Value& name : member.value.elements()) std::printf(" %s", name.text().c_str());
-      std::puts("");
-    }
+    if (options.is_dry_run) show_plan(at(answer, "plan"));
   });
 }
 

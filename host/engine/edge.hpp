@@ -27,6 +27,9 @@ struct EdgeOptions {
   double gain_db = 0.0;
   // Read this far behind the writer: the input hears silence first, then the stream.
   uint64_t delay_frames = 0;
+  // Edges of one number, not 0, are delayed besides, as far as what they bring would be heard
+  // earlier than what the others bring: see align_edges. For the engine alone.
+  uint32_t alignment = 0;
   // Room in the ring beyond what the reader's node needs.
   uint64_t buffer_frames = 0;
   // kSkip: where a reader that was overtaken goes on, behind the newest frame.
@@ -81,9 +84,11 @@ class Edge {
 
   OutputPort& from;
   InputPort& to;
-  EdgeOptions options;  // of these, gain_db may change [control]; the lanes read none that may
+  // Of these, gain_db and alignment may change [control]; the lanes read none that may.
+  EdgeOptions options;
 
-  uint64_t serial = 0;  // of all edges the engine has had; by the engine [control]
+  uint64_t alignment_frames = 0;  // the part of options.delay_frames that is due to its alignment
+  uint64_t serial = 0;            // of all edges the engine has had; by the engine [control]
 
   // Set by the engine [control]; constant while a plan with this edge is in force.
   bool is_local = false;  // both ends in one lane: no bells

@@ -96,11 +96,18 @@ class Engine {
   // ramp in. On failure the announced nodes and edges are gone and nothing audible has changed. The
   // output of a new edge needs a ring that is large enough for the new reader.
   support::Status apply(uint64_t behind_frames = 0);
+  // How late what add and connect have announced would be: asks the announced nodes between sources
+  // and sinks, and delays announced edges by their alignment, as apply would do. Other nodes are
+  // not asked, as they would open what they play to. Nothing starts; to be followed by withdraw.
+  support::Status foresee();
   // The node whose output's ring is too small, if that is why the last apply failed; else empty.
   const std::string& too_small() const { return too_small_; }
+  // The running edges that would need a longer delay for their alignment, if that is why.
+  const std::vector<Edge*>& too_early() const { return too_early_; }
   // Takes back what was announced since start or the last apply.
   void withdraw() {
     too_small_.clear();
+    too_early_.clear();
     take_back_announced();
   }
   // An edge that came in unheard has its frames, or nothing to wait for: it may be turned up.
@@ -175,6 +182,7 @@ class Engine {
   Entry& entry_of(const Node& node);
   support::Status prepare_node(Node& node);
   support::Status prepare_nodes();
+  support::Status align();
   support::Status make_rings(OutputPort& output);
   void make_inputs(Node& node);
   void place(const std::vector<Node*>& ordered);
@@ -218,6 +226,7 @@ class Engine {
   uint64_t plan_number_ = 0;
   uint64_t last_serial_ = 0;
   std::string too_small_;
+  std::vector<Edge*> too_early_;
   std::string memory_note_;
   uint64_t stall_wakes_ = 0;
   int64_t still_since_ns_ = kForever;

@@ -108,6 +108,20 @@ support::Status Engine::apply(uint64_t behind_frames) {
   return {};
 }
 
+support::Status Engine::foresee() {
+  ordered_ = topological_order(node_list_, edges_);
+  if (ordered_.size() != node_list_.size()) {
+    return support::Error{support::ErrorCode::kInvalid,
+                          "The new edges close a circle; take one of them out."};
+  }
+  for (Node* node : ordered_) {
+    if (entry_of(*node).is_running || !node->tells_latency_unopened()) continue;
+    if (auto status = prepare_node(*node); !status) return status;
+  }
+  if (auto status = align(); !status) return status;
+  return check_new_edges();
+}
+
 support::Result<Edge*> Engine::connect_live(OutputPort& from, InputPort& to,
                                             const EdgeOptions& options, uint64_t behind_frames) {
   Edge& edge = connect(from, to, options);

@@ -165,6 +165,19 @@ void Engine::make_inputs(Node& node) {
   }
 }
 
+// Lags of all nodes, with the delays that alignments ask for.
+support::Status Engine::align() {
+  accumulate_lags(ordered_, edges_);
+  too_early_ = align_edges(ordered_, edges_);
+  if (!too_early_.empty()) {
+    const Node& node = too_early_.front()->to.node;
+    return support::Error{support::ErrorCode::kState,
+                          node.id() + " would be heard before what the change adds."};
+  }
+  accumulate_lags(ordered_, edges_);
+  return {};
+}
+
 // Prepares all announced nodes, with their lanes, rings and inputs.
 support::Status Engine::prepare_nodes() {
   ordered_ = topological_order(node_list_, edges_);
@@ -177,7 +190,7 @@ support::Status Engine::prepare_nodes() {
     if (auto status = prepare_node(*node); !status) return status;
   }
   place(ordered_);
-  accumulate_lags(ordered_, edges_);
+  if (auto status = align(); !status) return status;
   for (Node* node : ordered_) {
     if (entry_of(*node).is_running) continue;
     for (const auto& output : node->outputs) {
@@ -219,8 +232,22 @@ support::Status Engine::attach(Edge& edge, uint64_t behind_frames) {
     entry = Edge::Entry::kRamped;
   }
   uint64_t behind = behind_frames;
+  // A reader that wants much in hand before it begins finds it there: what was just played.
+  const bool is_alone = std::none_of(edges_.begin(), edges_.end(), [&](const auto& other) {
+    return other.get() != &edge && &other->to == &edge.to && other->is_wired && !other->is_closed;
+  });
+  const bool comes_by_itself = edge.options.fill_after_frames != EdgeOptions::kNeverFill;
+  if (entry == Edge::Entry::kUnheard && !is_writer_new && is_alone && comes_by_itself) {
+    behind = std::max(behind, edge.to.hold_frames);
+  }
   if (!is_writer_new && !is_reader_new && edge.from.is_pcm()) {
     behind = std::max(behind, sibling_distance(edge));
+    // Beside a twin it finds its place by it, so what it is delayed by may be there already.
+    const bool has_twin = std::any_of(edges_.begin(), edges_.end(), [&](const auto& other) {
+      return other.get() != &edge && &other->from == &edge.from && &other->to == &edge.to &&
+             other->is_wired && !other->is_closed;
+    });
+    if (has_twin) behind += edge.options.delay_frames;
   }
   if (edge.attach(is_writer_new ? 0 : Edge::kAtNewest, behind, entry)) {
     edge.is_wired = true;

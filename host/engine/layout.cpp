@@ -9,6 +9,9 @@
 namespace sluice::engine {
 namespace {
 
+// Ways that differ by less are not told apart: a tenth of a frame.
+constexpr double kHearableS = 1e-6;
+
 using Edges = std::span<const std::unique_ptr<Edge>>;
 
 double seconds(uint64_t frames, const sluice_format& format) {
@@ -16,14 +19,23 @@ double seconds(uint64_t frames, const sluice_format& format) {
                              : static_cast<double>(frames) / static_cast<double>(format.rate_hz);
 }
 
-// Lag of what arrives over an edge, before its reader.
-double lag_at(const Edge& edge) {
-  const Node& from = edge.from.node;
+// What an edge adds, with what its writer adds behind its inputs.
+double lag_over(const Edge& edge) {
   // What both ends keep there is the same frames.
-  return from.lag_s +
-         seconds(edge.from.latency_frames + edge.options.delay_frames, edge.from.format) +
+  return seconds(edge.from.latency_frames + edge.options.delay_frames, edge.from.format) +
          std::max(seconds(edge.from.kept_frames, edge.from.format),
                   seconds(edge.to.kept_frames, edge.to.format));
+}
+
+// Lag of what arrives over an edge, before its reader.
+double lag_at(const Edge& edge) { return edge.from.node.lag_s + lag_over(edge); }
+
+// Whether one of the edges behind the node has that alignment.
+bool leads_on(const Node& node, uint32_t alignment, Edges edges) {
+  return std::any_of(edges.begin(), edges.end(), [&](const auto& edge) {
+    return &edge->from.node == &node && !edge->is_leaving &&
+           (edge->options.alignment == alignment || leads_on(edge->to.node, alignment, edges));
+  });
 }
 
 // Lanes of devices that `node` feeds, directly or through passive nodes.
@@ -114,6 +126,64 @@ void accumulate_lags(std::span<Node* const> ordered, Edges edges) {
           std::max(node->lag_s, lag_at(*edge) + seconds(edge->to.hold_frames, edge->to.format));
     }
   }
+}
+
+std::vector<Edge*> align_edges(std::span<Node* const> ordered, Edges edges) {
+  // From a node's output to where the slowest way behind it is heard.
+  std::map<const Node*, double> behind_s;
+  const auto end_s = [&](const Edge& edge) {
+    return seconds(edge.to.hold_frames + edge.to.heard_after_frames, edge.to.format) +
+           behind_s[&edge.to.node];
+  };
+  for (auto node = ordered.rbegin(); node != ordered.rend(); ++node) {
+    for (const auto& edge : edges) {
+      if (&edge->from.node != *node || edge->is_leaving) continue;
+      behind_s[*node] = std::max(behind_s[*node], lag_over(*edge) + end_s(*edge));
+    }
+  }
+  // The inputs that edges of a number end at, and when what they bring is heard.
+  struct End {
+    std::vector<Edge*> edges;
+    double heard_s = 0.0;
+    bool is_running = false;
+    uint64_t delayed_frames = 0;
+  };
+  std::map<uint32_t, std::map<const InputPort*, End>> ends;
+  for (const auto& edge : edges) {
+    if (edge->options.alignment == 0 || edge->is_leaving || !edge->from.is_pcm()) continue;
+    if (leads_on(edge->to.node, edge->options.alignment, edges)) continue;
+    End& end = ends[edge->options.alignment][&edge->to];
+    end.edges.push_back(edge.get());
+    end.is_running |= !edge->is_new;
+    end.delayed_frames = std::max(end.delayed_frames, edge->alignment_frames);
+    const double without_s = seconds(edge->alignment_frames, edge->from.format);
+    end.heard_s = std::max(end.heard_s, lag_at(*edge) - without_s + end_s(*edge));
+  }
+  std::vector<Edge*> too_early;
+  for (auto& [number, inputs] : ends) {
+    double latest_s = 0.0, running_s = -1.0;
+    for (const auto& [input, end] : inputs) {
+      latest_s = std::max(latest_s, end.heard_s);
+      if (!end.is_running) continue;
+      running_s = std::max(running_s, end.heard_s + seconds(end.delayed_frames, input->format));
+    }
+    for (auto& [input, end] : inputs) {
+      if (end.is_running && latest_s > running_s + kHearableS) {
+        too_early.insert(too_early.end(), end.edges.begin(), end.edges.end());
+      }
+      const double wait_s = std::max(latest_s, running_s) - end.heard_s;
+      const auto wait_frames =
+          end.is_running ? end.delayed_frames
+                         : static_cast<uint64_t>(std::llround(wait_s * input->format.rate_hz));
+      for (Edge* edge : end.edges) {
+        if (!edge->is_new) continue;
+        edge->options.delay_frames += wait_frames - edge->alignment_frames;
+        edge->alignment_frames = wait_frames;
+      }
+    }
+  }
+  std::erase_if(too_early, [](const Edge* edge) { return edge->is_new; });
+  return too_early;
 }
 
 RingSize ring_size(const OutputPort& output, Edges edges, const SizingOptions& options) {

@@ -51,4 +51,12 @@ RingSize ring_size(const OutputPort& output, std::span<const std::unique_ptr<Edg
 // hold back, by their latency, by what they keep lying and by delays. Fills Node::lag_s.
 void accumulate_lags(std::span<Node* const> ordered, std::span<const std::unique_ptr<Edge>> edges);
 
+// Sets alignment_frames, and delay_frames with it, of those edges that are new and have an
+// alignment number, such that behind all edges of a number the slowest way to a sink ends at the
+// same time; where such an edge leads on to another it is that one which is delayed. Lags are as
+// accumulate_lags leaves them. What runs keeps its delay; running edges that would need a longer
+// one are returned, and the others are as late as these are.
+std::vector<Edge*> align_edges(std::span<Node* const> ordered,
+                               std::span<const std::unique_ptr<Edge>> edges);
+
 }  // namespace sluice::engine

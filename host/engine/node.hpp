@@ -78,6 +78,10 @@ class Node {
   const std::string& id() const { return id_; }
   const sluice_type& type() const { return type_; }
   bool is_passive() const { return type_.execution == SLUICE_EXECUTION_PASSIVE; }
+  // Preparing it opens nothing that others could notice.
+  bool tells_latency_unopened() const {
+    return is_passive() && !inputs.empty() && !outputs.empty();
+  }
   bool is_threaded() const { return type_.execution == SLUICE_EXECUTION_THREADED; }
   bool is_device() const { return type_.execution == SLUICE_EXECUTION_DEVICE; }
   bool has_equal_counts() const { return has_equal_counts_; }

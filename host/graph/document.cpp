@@ -42,7 +42,10 @@ const Switch* Document::find_switch(std::string_view id) const {
 std::vector<Edge> Document::active_edges() const {
   std::vector<Edge> active = edges;
   for (const Switch& s : switches) {
-    active.insert(active.end(), s.initial.edges.begin(), s.initial.edges.end());
+    for (const Edge& edge : s.initial.edges) {
+      active.push_back(edge);
+      if (s.initial.align) active.back().options.align = s.id;
+    }
   }
   return active;
 }

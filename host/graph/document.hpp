@@ -68,6 +68,9 @@ struct EdgeOptions {
   double gain_db = 0;                 // live
   double delay_ms = 0;
   bool pace = false;  // its reader's clock drives a source without one
+  // The switch whose route wants it delayed such that all its edges end at one time; empty: none.
+  // By Document::active_edges; no option of the edge's own.
+  std::string align;
 
   friend bool operator==(const EdgeOptions& a, const EdgeOptions& b) = default;
 };
@@ -95,6 +98,7 @@ struct Route {
   std::string name;
   std::vector<Edge> edges;
   std::vector<Setting> settings;
+  bool align = false;  // what its edges bring is heard at one time; see EdgeOptions::align
   Location at;
 };
 

@@ -29,7 +29,7 @@ const std::vector<std::string_view> kGraphKeys = {"$schema",
 const std::vector<std::string_view> kNodeKeys = {"type",    "params",  "description",
                                                  "isolate", "standby", "adapt"};
 const std::vector<std::string_view> kSwitchKeys = {"routes", "initial"};
-const std::vector<std::string_view> kRouteKeys = {"edges", "set"};
+const std::vector<std::string_view> kRouteKeys = {"edges", "set", "align"};
 const std::vector<std::string_view> kProfileKeys = {"vars", "set", "route"};
 
 std::string place(const Location& at) {
@@ -281,6 +281,8 @@ void GraphReader::routes(const Json& json, const Source& source, RawSwitch& to) 
           route.edges = edges(part, source);
         } else if (key == "set") {
           route.set = members(part, source);
+        } else if (key == "align") {
+          route.align = raw_value(part, source);
         } else {
           unknown_key(part, "a route", kRouteKeys);
         }
@@ -289,8 +291,8 @@ void GraphReader::routes(const Json& json, const Source& source, RawSwitch& to) 
       route.edges = edges(child, source);
     } else {
       report_.error(child.at(),
-                    "a route must be a list of edges, or an object with \"edges\" and "
-                    "\"set\"; this is " +
+                    "a route must be a list of edges, or an object with \"edges\", \"set\" and "
+                    "\"align\"; this is " +
                         std::string(kind_name(child.kind())));
     }
     to.routes.push_back(std::move(route));

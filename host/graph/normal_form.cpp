@@ -44,6 +44,7 @@ Value edges_json(const std::vector<Edge>& edges) {
 Value route_json(const Route& route, Secrets secrets) {
   Value json = Value::object();
   json.set("edges", edges_json(route.edges));
+  if (route.align) json.set("align", true);
   Value set = Value::object();
   for (const Setting& setting : route.settings) {
     set.set(setting.node + "." + setting.parameter,
@@ -82,6 +83,7 @@ Value template_json(const RouteTemplate& route_template, Secrets secrets) {
   }
   Value json = Value::object();
   json.set("edges", std::move(edges));
+  if (route.align) json.set("align", readable(route.align->value));
   if (route.set.empty()) return json;
   Value& set = json.set("set", members_json(route.set));
   if (secrets == Secrets::kHide) {

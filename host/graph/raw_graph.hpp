@@ -70,6 +70,7 @@ struct RawRoute {
   Location at;
   std::vector<RawEdge> edges;
   std::vector<RawMember> set;  // "node.parameter": value
+  std::optional<RawValue> align;
 };
 
 struct RawSwitch {

@@ -6,6 +6,7 @@
 
 #include "host/graph/setting_reader.hpp"
 #include "host/graph/shown.hpp"
+#include "host/graph/typed_value.hpp"
 
 namespace sluice::graph {
 namespace {
@@ -84,6 +85,13 @@ Route RouteReader::read(const RawRoute& raw) {
       }
     }
   }
+  if (raw.align) {
+    if (const auto expanded = expander_.expand(*raw.align)) {
+      const auto value =
+          typed_value(route_parameters().front(), *expanded, raw.align->at, false, report_);
+      route.align = value && std::get<bool>(*value);
+    }
+  }
   SettingReader settings(nodes_, expander_, check_files_, report_);
   for (const RawMember& member : raw.set) {
     if (auto setting = settings.read({member.key, member.key_at, {}}, member.value)) {
@@ -114,6 +122,7 @@ RouteTemplate RouteReader::read_template(const RawRoute& raw, std::vector<Edge>&
     return expanded->outside_source;
   };
   for_each_edge_value(result.route, put_variables);
+  if (result.route.align) put_variables(*result.route.align);
   for (RawMember& member : result.route.set) {
     std::string node;
     const Parameter* parameter = settings.find({member.key, member.key_at, {}}, node);

@@ -73,6 +73,14 @@ const Parameter& latency_budget_parameter() {
   return parameter;
 }
 
+const std::vector<Parameter>& route_parameters() {
+  static const std::vector<Parameter> parameters = {plain(
+      "align", ParameterKind::kBoolean,
+      "Whether all sinks that the route leads to are heard at the same time: the ways that are "
+      "quicker are delayed, by the latency ledger.")};
+  return parameters;
+}
+
 const Parameter* find_parameter(const std::vector<Parameter>& parameters, std::string_view key) {
   for (const Parameter& parameter : parameters) {
     if (parameter.key == key) return &parameter;

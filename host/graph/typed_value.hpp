@@ -12,11 +12,12 @@
 
 namespace sluice::graph {
 
-// The options of an edge, the host's own keys of a node and the graph's, described like parameters
-// of a node type.
+// The options of an edge, the host's own keys of a node, a route's and the graph's, described like
+// parameters of a node type.
 const std::vector<Parameter>& edge_parameters();
 const std::vector<Parameter>& node_parameters();
 const Parameter& latency_budget_parameter();
+const std::vector<Parameter>& route_parameters();
 
 const Parameter* find_parameter(const std::vector<Parameter>& parameters, std::string_view key);
 

@@ -146,7 +146,10 @@ void GraphBuilder::make_wires() {
     for (const graph::Route& route : one.routes) {
       for (const graph::Edge& edge : route.edges) {
         const graph::Node* reader = document_.find_node(edge.to_node);
-        if (reader && reader->standby) add_wire(edge, true);
+        if (!reader || !reader->standby) continue;
+        later_edges_.push_back(edge);
+        if (route.align) later_edges_.back().options.align = one.id;
+        add_wire(later_edges_.back(), true);
       }
     }
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -92,7 +93,8 @@ class GraphBuilder {
   void find_misplaced(const ClockMap& clocks, const std::vector<Wire>& all);
   const engine::InputPort& end_of(const Wire& wire) const;
   void join();
-  engine::EdgeOptions options_of(const Wire& wire, const ClockMap::Policy& policy) const;
+  engine::EdgeOptions options_of(const Wire& wire, const ClockMap::Policy& policy);
+  uint32_t alignment_of(const std::string& switch_id);
   void note_edges();
   void complete_clocks(const ClockMap& clocks);
 
@@ -110,6 +112,9 @@ class GraphBuilder {
   std::map<std::string, engine::Node*, std::less<>> by_id_;
   std::map<const graph::Edge*, std::vector<engine::Edge*>> hops_;
   std::map<const graph::Edge*, std::vector<engine::Node*>> adapters_of_;
+  std::deque<graph::Edge> later_edges_;         // of routes that are not taken
+  std::map<std::string, uint32_t> alignments_;  // by switch
+  uint32_t last_alignment_ = 0;
   std::map<std::string, int, std::less<>> inserted_;  // how many of each kind
 };
 

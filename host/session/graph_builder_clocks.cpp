@@ -96,6 +96,8 @@ void GraphBuilder::join() {
   const std::vector<Wire> all = joined_wires();
   ClockMap clocks = clock_map(all);
   if (options_.is_offline) clocks.forget();
+  for (const auto& edge : engine_->edges())
+    last_alignment_ = std::max(last_alignment_, edge->options.alignment);
   for (size_t i = 0; i < all.size(); ++i) {
     const Wire& wire = all[i];
     const ClockMap::Policy policy = clocks.policy(i);
@@ -104,6 +106,7 @@ void GraphBuilder::join() {
     }
     const engine::EdgeOptions options = options_of(wire, policy);
     if (wire.running) {
+      wire.running->options.alignment = options.alignment;
       result_.policies.push_back({wire.running, options.when_full, options.fill_after_frames});
       continue;
     }
@@ -121,8 +124,16 @@ void GraphBuilder::join() {
   complete_clocks(clocks);
 }
 
-engine::EdgeOptions GraphBuilder::options_of(const Wire& wire,
-                                             const ClockMap::Policy& policy) const {
+// The number of a switch's alignment. It is another one in each change, so that what leaves is not
+// counted.
+uint32_t GraphBuilder::alignment_of(const std::string& switch_id) {
+  if (switch_id.empty()) return 0;
+  const auto known = alignments_.find(switch_id);
+  if (known != alignments_.end()) return known->second;
+  return alignments_[switch_id] = ++last_alignment_;
+}
+
+engine::EdgeOptions GraphBuilder::options_of(const Wire& wire, const ClockMap::Policy& policy) {
   engine::EdgeOptions options;
   options.when_full = policy.when_full;
   options.gain_db = wire.gain_db;
@@ -142,6 +153,7 @@ engine::EdgeOptions GraphBuilder::options_of(const Wire& wire,
   if (wire.edge && is_last) {
     options.buffer_frames = frames_of_ms(wire.edge->options.buffer_ms.value_or(0.0), rate_hz);
     options.delay_frames = frames_of_ms(wire.edge->options.delay_ms, rate_hz);
+    options.alignment = alignment_of(wire.edge->options.align);
   }
   if (is_behind_bridge) options.buffer_frames += frames_of_ms(kBridgeRoomMs, rate_hz);
   return options;

@@ -85,7 +85,8 @@ bool GraphBuilder::solve_inputs(Node& node) {
 
 // Gains and delays are those of sums.
 bool GraphBuilder::is_summed(const Wire& wire) {
-  return wire.gain_db != 0.0 || (wire.edge && wire.edge->options.delay_ms != 0.0);
+  if (wire.gain_db != 0.0) return true;
+  return wire.edge && (wire.edge->options.delay_ms != 0.0 || !wire.edge->options.align.empty());
 }
 
 bool GraphBuilder::solve_input(Node& node, InputPort& port, const sluice_port_info& info,

@@ -38,6 +38,8 @@ struct LatencyLedger {
   };
   std::string source, sink;
   std::vector<Part> parts;  // from the source on
+  // Of planned_ledgers: nodes on the way that say how late they are only when they are opened.
+  std::vector<std::string> unasked;
   // What nodes say they are late by and hold back, what they say they keep lying in front of them
   // or behind, and the delays of edges.
   double declared_ms = 0.0;
@@ -48,6 +50,9 @@ struct LatencyLedger {
   double ms() const { return std::max(declared_ms, measured_ms); }
 };
 std::vector<LatencyLedger> latency_ledgers(const engine::Snapshot& snapshot);
+// The same of a plan that is announced and foreseen (Engine::foresee): what stays in it with what
+// lies there now, what is new by what it declares.
+std::vector<LatencyLedger> planned_ledgers(const BuildResult& plan, const engine::Snapshot& now);
 
 // The ledger with the largest latency; null if there is none.
 const LatencyLedger* slowest(std::span<const LatencyLedger> ledgers);
@@ -55,6 +60,11 @@ const LatencyLedger* slowest(std::span<const LatencyLedger> ledgers);
 // Adds "clocks" and "latency" to the object of session::to_json.
 void add_ledgers(graph::Value& all, std::span<const ClockRow> clocks,
                  std::span<const LatencyLedger> ledgers, std::optional<double> budget_ms);
+
+// [{"source", "sink", "declared_ms", "expected_ms", "now_ms", "parts", "unasked"}, ...]: what is
+// planned, beside what there is into the same sink.
+graph::Value planned_json(std::span<const LatencyLedger> planned,
+                          std::span<const LatencyLedger> now);
 
 // A sentence on the slowest ledger if it is over the budget, with its largest part; else empty.
 std::string over_budget(std::span<const LatencyLedger> ledgers, double budget_ms);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "host/graph/diff.hpp"
@@ -30,6 +31,63 @@ std::string sentence_of(const std::vector<graph::Diagnostic>& diagnostics) {
                                          : diagnostic.at.pointer + ": " + diagnostic.message;
   }
   return "The graph cannot be loaded.";
+}
+
+// nodes.ID.params.KEY of a base; null if it is not there.
+const Value* find_parameter_in(const Value& base, const std::string& id, const std::string& key) {
+  const Value* at = &base;
+  for (const std::string& step : {std::string("nodes"), id, std::string("params"), key}) {
+    at = at->is_object() ? at->find(step) : nullptr;
+    if (!at) return nullptr;
+  }
+  return at;
+}
+
+// What nothing but live parameters comes to is put into `document` without reading `base` again,
+// and said in `steps`. False if it is more than that, or not right, which reading it explains.
+bool set_live_parameters(const Value& base, const ChangeRequest& request,
+                         const graph::Catalog& types, graph::Document& document,
+                         std::vector<std::string>& steps) {
+  if (request.operations.empty() || request.is_undo || request.patch || request.document) {
+    return false;
+  }
+  for (const Value& operation : request.operations) {
+    const Value* op = operation.find("op");
+    const Value* target = operation.find("target");
+    if (!op || !op->is_text() || op->text() != "set" || !target || !target->is_text()) return false;
+    const size_t dot = target->text().rfind('.');
+    if (dot == std::string::npos) return false;
+    const std::string id = target->text().substr(0, dot);
+    const std::string key = target->text().substr(dot + 1);
+    const auto node = std::find_if(document.nodes.begin(), document.nodes.end(),
+                                   [&](const graph::Node& it) { return it.id == id; });
+    if (node == document.nodes.end()) return false;
+    const graph::NodeType* type = types.find(node->type);
+    const graph::Parameter* parameter = type ? type->find_parameter(key) : nullptr;
+    if (!parameter || !parameter->live || parameter->secret) return false;
+    // What a route sets holds over what is set.
+    for (const graph::Switch& one : document.switches) {
+      for (const graph::Setting& setting : one.initial.settings) {
+        if (setting.node == id && setting.parameter == key) return false;
+      }
+    }
+    const Value* given = find_parameter_in(base, id, key);
+    if (!given || (given->is_text() && given->text().find("${") != std::string::npos)) return false;
+    auto value = graph::check_value(*parameter, *given);
+    const auto had = std::find_if(node->parameters.begin(), node->parameters.end(),
+                                  [&](const graph::NodeParameter& it) { return it.key == key; });
+    if (!value || had == node->parameters.end()) return false;
+    if (had->value == *value) continue;
+    had->value = *value;
+    had->given = true;
+    graph::Operation step;
+    step.kind = graph::Operation::Kind::kSetParameter;
+    step.node = id;
+    step.name = key;
+    step.value = *std::move(value);
+    steps.push_back(graph::to_text(step, types, document));
+  }
+  return true;
 }
 
 // What secrets were written as, where they still are the same.
@@ -205,6 +263,12 @@ support::Result<Value> Session::changed_base(const ChangeRequest& request) {
 support::Result<Session::Next> Session::load(Value base, const ChangeRequest& request) {
   Next next;
   next.types = types_;
+  next.document = document_;
+  if (set_live_parameters(base, request, types_, next.document, next.steps)) {
+    next.base = std::move(base);
+    return next;
+  }
+  next.steps.clear();
   auto loaded = load_document(base, next.types);
   if (!loaded.document) {
     std::string message = sentence_of(loaded.diagnostics);
@@ -325,7 +389,15 @@ bool Session::carry_out(Pending& pending, Next wanted, const std::set<std::strin
     }
   }
   if (request.is_dry_run) {
-    if (pending.done) pending.done({{}, version_, next->steps, to_json(*plan)});
+    Warming warming;
+    warming.next = std::move(wanted);
+    warming.plan = *std::move(plan);
+    std::set<std::string> more;
+    auto latency = foresee(warming, more);
+    if (!latency) return carry_out_otherwise(pending, warming.next, anew, more, latency.error());
+    Value told = to_json(warming.plan);
+    told.set("latency", *std::move(latency));
+    if (pending.done) pending.done({{}, version_, warming.next.steps, std::move(told)});
     return true;
   }
   if (!plan->is_structural()) {
@@ -337,11 +409,7 @@ bool Session::carry_out(Pending& pending, Next wanted, const std::set<std::strin
   warming.next = std::move(wanted);
   warming.plan = *std::move(plan);
   if (auto status = build_beside(warming); !status) {
-    std::set<std::string> more = to_make_anew(warming);
-    more.insert(anew.begin(), anew.end());
-    if (more.size() > anew.size()) return carry_out(pending, std::move(warming.next), more);
-    fail(pending, {status.error().code, name_step(warming.next, status.error().message)});
-    return true;
+    return carry_out_otherwise(pending, warming.next, anew, to_make_anew(warming), status.error());
   }
   warming.pending = std::move(pending);
   warming_ = std::move(warming);
@@ -349,10 +417,24 @@ bool Session::carry_out(Pending& pending, Next wanted, const std::set<std::strin
   return true;
 }
 
+// With more made anew, where that helps against the error.
+bool Session::carry_out_otherwise(Pending& pending, Next& wanted, const std::set<std::string>& anew,
+                                  std::set<std::string> more, const Error& error) {
+  more.insert(anew.begin(), anew.end());
+  if (more.size() > anew.size()) return carry_out(pending, std::move(wanted), more);
+  fail(pending, {error.code, name_step(wanted, error.message)});
+  return true;
+}
+
 // What stood in the way of the change and can be made anew with it.
 std::set<std::string> Session::to_make_anew(const Warming& warming) const {
   const auto& misplaced = warming.built.misplaced;
   std::set<std::string> anew(misplaced.begin(), misplaced.end());
+  for (const engine::Edge* edge : player_->engine().too_early()) {
+    for (const PlannedEdge& planned : edges_) {
+      if (planned.hops.back() == edge) anew.insert(planned.edge.key());
+    }
+  }
   // What is to be read by more than its buffer was made for, if nobody can tell.
   const std::string& small = player_->engine().too_small();
   const bool is_filter = std::any_of(nodes_.begin(), nodes_.end(), [&](const RunningNode& node) {
@@ -373,8 +455,11 @@ void Session::finish(Pending& pending, const Next& next, const ChangePlan& plan)
   base_ = next.base;
   document_ = next.document;
   types_ = next.types;
+  std::unordered_map<std::string_view, const graph::Node*> settings;
+  for (const graph::Node& node : document_.nodes) settings.emplace(node.id, &node);
   for (RunningNode& node : nodes_) {
-    if (const auto* settings = document_.find_node(node.settings.id)) node.settings = *settings;
+    const auto found = settings.find(node.settings.id);
+    if (found != settings.end()) node.settings = *found->second;
   }
   std::map<std::string, graph::Edge> wanted;
   for (graph::Edge& edge : document_.active_edges()) wanted.emplace(edge.key(), std::move(edge));

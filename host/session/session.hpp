@@ -44,7 +44,7 @@ struct ChangeResult {
   support::Status status;
   uint64_t version = 0;            // of the document after it
   std::vector<std::string> steps;  // sentences: what was done, or would be
-  graph::Value plan;               // to_json of the ChangePlan
+  graph::Value plan;               // to_json of the ChangePlan; of a dry run with "latency"
 };
 
 // Sentences on what differs: "take the route box", "set gate.hold_ms to 200".
@@ -132,7 +132,11 @@ class Session {
   void keep_secrets(graph::Value& base) const;
   bool begin(Pending& pending);
   bool carry_out(Pending& pending, Next wanted, const std::set<std::string>& anew);
+  bool carry_out_otherwise(Pending& pending, Next& wanted, const std::set<std::string>& anew,
+                           std::set<std::string> more, const support::Error& error);
   std::optional<Warming> call_back(const Next& next) const;
+  support::Status announce(Warming& warming);
+  support::Result<graph::Value> foresee(Warming& warming, std::set<std::string>& anew);
   support::Status build_beside(Warming& warming);
   std::set<std::string> to_make_anew(const Warming& warming) const;
   void mark_entering(Warming& warming);

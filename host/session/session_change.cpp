@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "host/session/clock_map.hpp"
+#include "host/session/ledger.hpp"
 #include "host/session/session.hpp"
 #include "host/session/statistics.hpp"
 #include "host/support/log.hpp"
@@ -133,8 +134,8 @@ bool Session::engine_has(const Retired& retired) const {
   return player_->engine().has(retired.edge.hops.back(), retired.serials.back());
 }
 
-// Makes and starts what is new. Nothing of it is heard.
-support::Status Session::build_beside(Warming& warming) {
+// Announces to the engine what is new.
+support::Status Session::announce(Warming& warming) {
   engine::Engine& engine = player_->engine();
   Running running;
   running.engine = &engine;
@@ -180,6 +181,28 @@ support::Status Session::build_beside(Warming& warming) {
                     [&](const PlannedNode& old) { return old.node == planned.node; });
     if (!is_old) warming.fresh.push_back(planned.node);
   }
+  return {};
+}
+
+// How late it would be, or why it cannot be, with what would have to be made anew for it. Nothing
+// of it is left.
+support::Result<graph::Value> Session::foresee(Warming& warming, std::set<std::string>& anew) {
+  engine::Engine& engine = player_->engine();
+  const engine::Snapshot now = engine.snapshot();
+  auto status = announce(warming);
+  if (status) status = engine.foresee();
+  graph::Value latency;
+  if (status) latency = planned_json(planned_ledgers(warming.built, now), latency_ledgers(now));
+  if (!status) anew = to_make_anew(warming);
+  engine.withdraw();
+  if (!status) return std::move(status).error();
+  return latency;
+}
+
+// Makes and starts what is new. Nothing of it is heard.
+support::Status Session::build_beside(Warming& warming) {
+  engine::Engine& engine = player_->engine();
+  if (auto status = announce(warming); !status) return status;
   mark_entering(warming);
   // Beside a reader that paces the writer nobody may hold it up before being heard.
   for (const PlannedEdge& planned : warming.built.edges) {

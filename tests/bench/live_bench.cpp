@@ -234,9 +234,9 @@ class Listener {
 };
 
 std::string scc_graph(const Listener& local, const Listener& box, bool is_warm) {
-  const std::string sink = R"({"type": "sink.tcp", )" +
-                           std::string(is_warm ? R"("standby": true, )" : "") +
-                           R"("params": {"host": "127.0.0.1", "port": )";
+  const std::string sink =
+      R"({"type": "sink.tcp", )" + std::string(is_warm ? R"("standby": true, )" : "") +
+      R"("params": {"lead_ms": 0, "chunk_frames": 128, "host": "127.0.0.1", "port": )";
   return R"({"sluice": 1, "name": "scc", "nodes": {
     "tone": {"type": "source.tone", "params": {"live": true}}, "hub": "filter.gain",
     "local": )" +
@@ -245,7 +245,8 @@ std::string scc_graph(const Listener& local, const Listener& box, bool is_warm) 
     "routes": {"none": [], "local": ["hub -> local"], "box": ["hub -> box"]}})";
 }
 
-// none -> local -> none -> box -> local -> box: from the start of `scc ROUTE` to its sound.
+// none -> local -> none -> box -> local -> box: from the start of `scc ROUTE` to its sound at the
+// other end of a sink that keeps nothing in hand, which is when it came to the sink's input.
 std::vector<double> measure_scc(const fs::path& folder, bool is_warm, int rounds) {
   Listener local, box;
   std::ofstream(folder / "scc.json") << scc_graph(local, box, is_warm);

@@ -164,5 +164,128 @@ TEST_F(SessionClocks, Delayed_edge_out_of_a_bridge_keeps_it_at_its_target) {
   EXPECT_EQ(lost(), 0U);
 }
 
+// Two ways of one tone: one through a gate that looks 80 ms back, one straight.
+constexpr const char* kRooms = R"({"sluice": 1, "nodes": {
+    "tone": {"type": "source.tone", "params": {"live": true, "frequency_hz": 997}},
+    "hub": "filter.gain",
+    "gate": {"type": "filter.gate",
+             "params": {"closed": "zeros", "lookback_ms": 80, "open_db": -90, "close_db": -100}},
+    "far": {"type": "sink.wav", "params": {"path": "far.wav"}},
+    "near": {"type": "sink.wav", "params": {"path": "near.wav"}}
+  }, "edges": ["tone -> hub", "gate -> far"],
+  "routes": {"one": ["hub -> near"], "both": ["hub -> near", "hub -> gate"],
+    "together": {"edges": ["hub -> near", "hub -> gate"], "align": true}},
+  "route": ")";
+constexpr uint64_t kLookBackFrames = 80 * 48;
+
+std::string rooms(const std::string& route) { return std::string(kRooms) + route + "\"}"; }
+
+uint64_t delay_of(SessionWorld& world, const std::string& from, const std::string& to) {
+  for (const auto& edge : world.engine().edges()) {
+    if (edge->from.node.id() == from && edge->to.node.id() == to) return edge->options.delay_frames;
+  }
+  ADD_FAILURE() << from << " -> " << to;
+  return 0;
+}
+
+TEST_F(SessionClocks, Aligned_route_is_heard_at_one_time_to_the_frame) {
+  world = std::make_unique<SessionWorld>(rooms("together"));
+  ASSERT_TRUE(world->session);
+  world->run_for(2000 * kMsNs);
+  const std::string near = world->folder / "near.wav", far = world->folder / "far.wav";
+  EXPECT_EQ(lost(), 0U);
+  world->session->player().stop();
+  // The gate's own way is late by what it looks back; the other is so by its delay.
+  const std::vector<float> a = tests::read_sound_float(far), b = tests::read_sound_float(near);
+  ASSERT_GT(std::min(a.size(), b.size()), 2 * 90'000U);
+  for (size_t i = 0; i < 2 * (kLookBackFrames - 1); ++i) ASSERT_EQ(b[i], 0.0F) << i;
+  // From where the gate has opened on.
+  for (size_t i = 2 * 24'000; i < std::min(a.size(), b.size()); ++i) ASSERT_EQ(a[i], b[i]) << i;
+}
+
+TEST_F(SessionClocks, Route_without_align_is_not_delayed) {
+  world = std::make_unique<SessionWorld>(rooms("both"));
+  ASSERT_TRUE(world->session);
+  world->run_for(1000 * kMsNs);
+  EXPECT_EQ(delay_of(*world, "hub", "near"), 0U);
+}
+
+TEST_F(SessionClocks, Alignment_comes_and_goes_with_its_route) {
+  world = std::make_unique<SessionWorld>(rooms("one"));
+  ASSERT_TRUE(world->session);
+  world->run_for(500 * kMsNs);
+  EXPECT_EQ(delay_of(*world, "hub", "near"), 0U);
+  for (const char* name : {"together", "one", "together"}) {
+    const bool is_aligned = std::string_view(name) == "together";
+    EXPECT_TRUE(world->change(route(name)).status.ok());
+    world->settle();
+    world->run_for(500 * kMsNs);
+    EXPECT_EQ(delay_of(*world, "hub", "near"), is_aligned ? kLookBackFrames : 0U) << name;
+  }
+  EXPECT_EQ(lost(), 0U);
+}
+
+// "near 80, far 80"
+std::string foreseen(SessionWorld& world, const std::string& name) {
+  ChangeRequest request = route(name);
+  request.is_dry_run = true;
+  const ChangeResult result = world.change(request);
+  EXPECT_TRUE(result.status.ok());
+  std::string ways;
+  for (const graph::Value& way : result.plan.find("latency")->elements()) {
+    ways += (ways.empty() ? "" : ", ") + way.find("sink")->text() + " " +
+            graph::to_json(*way.find("expected_ms"));
+  }
+  return ways;
+}
+
+TEST_F(SessionClocks, Dry_run_foresees_the_latency_of_each_way_and_leaves_all_as_it_was) {
+  world = std::make_unique<SessionWorld>(rooms("one"));
+  ASSERT_TRUE(world->session);
+  world->run_for(500 * kMsNs);
+  EXPECT_EQ(foreseen(*world, "both"), "far 80, near 0");
+  EXPECT_EQ(foreseen(*world, "together"), "far 80, near 80");
+  EXPECT_TRUE(world->session->is_settled());
+  EXPECT_TRUE(world->change(route("together")).status.ok());
+  world->settle();
+  world->run_for(500 * kMsNs);
+  EXPECT_EQ(foreseen(*world, "together"), "far 80, near 80");
+  EXPECT_EQ(foreseen(*world, "one"), "far 80, near 0");
+  EXPECT_EQ(delay_of(*world, "hub", "near"), kLookBackFrames);
+  EXPECT_EQ(lost(), 0U);
+}
+
+TEST_F(SessionClocks, Slower_way_that_joins_an_aligned_route_delays_the_others_anew) {
+  world = std::make_unique<SessionWorld>(rooms("together"));
+  ASSERT_TRUE(world->session);
+  world->run_for(500 * kMsNs);
+  EXPECT_EQ(change(R"({"op": "set", "target": "gate.lookback_ms", "value": 120})"), "");
+  world->run_for(500 * kMsNs);
+  EXPECT_EQ(delay_of(*world, "hub", "near"), 120U * 48);
+  for (const LatencyLedger& ledger : latency_ledgers(world->engine().snapshot())) {
+    EXPECT_NEAR(ledger.declared_ms, 120.0, 0.02) << ledger.sink;
+  }
+  EXPECT_EQ(lost(), 0U);
+}
+
+TEST_F(SessionClocks, Bridge_counts_in_what_is_aligned) {
+  world = std::make_unique<SessionWorld>(
+      std::string(R"({"sluice": 1, "nodes": {)") + kNodes +
+          R"(, "c": "sink.null"}, "edges": ["tone -> out", "in -> hub"],
+      "routes": {"all": {"edges": ["hub -> a", "hub -> c"], "align": true}}})",
+      &network);
+  ASSERT_TRUE(world->session);
+  world->run_for(3000 * kMsNs);
+  EXPECT_THAT(bridges(), ElementsAre("hub -> a"));
+  const auto ledgers = latency_ledgers(world->engine().snapshot());
+  double late_ms[2] = {0, 0};
+  for (const LatencyLedger& ledger : ledgers) {
+    if (ledger.sink == "a") late_ms[0] = ledger.declared_ms;
+    if (ledger.sink == "c") late_ms[1] = ledger.declared_ms;
+  }
+  EXPECT_GT(late_ms[0], 20.0);
+  EXPECT_NEAR(late_ms[0], late_ms[1], 0.02);
+}
+
 }  // namespace
 }  // namespace sluice::session

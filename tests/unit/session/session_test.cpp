@@ -2,6 +2,8 @@
 // leaves.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "tests/unit/session/session_world.hpp"
 
 namespace sluice::session {
@@ -172,8 +174,13 @@ TEST(Session, Dry_run_tells_and_does_nothing) {
   EXPECT_EQ(graph::to_json(result.plan),
             R"({"stays": ["tone", "hub", "spare"], "built": ["here"], "replaced": [], )"
             R"("closed": ["there"], "set": [], "ramps_in": ["hub.out->here.in"], )"
-            R"("ramps_out": ["hub.out->there.in"]})");
+            R"("ramps_out": ["hub.out->there.in"], "latency": [{"source": "tone", "sink": "here", )"
+            R"("declared_ms": 0, "expected_ms": 0, )"
+            R"("parts": [{"what": "tone.out->hub.in", "declared_ms": 0, "measured_ms": 0}], )"
+            R"("unasked": ["here"]}]})");
   EXPECT_FALSE(world.has_node("here"));
+  EXPECT_FALSE(std::filesystem::exists(world.folder / "here.wav"));
+  EXPECT_EQ(world.engine().nodes().size(), 4U);
   EXPECT_EQ(world.session->version(), 1U);
 }
 
