@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/cli/graph_options.hpp"
+#include "host/loader/type_family.hpp"
 #include "host/session/format_solver.hpp"
 #include "host/session/plugin_catalog.hpp"
 
@@ -139,26 +140,76 @@ graph::Value to_json(const loader::Type& type) {
   return json;
 }
 
+// The members of all families, or of those of one system ("LV2"; empty: all).
+int print_hosted(loader::Registry& registry, const std::string& system, bool is_json) {
+  int exit_code = kSuccess;
+  graph::Value list = graph::Value::array();
+  size_t count = 0;
+  for (const loader::Type* const known : registry.all()) {
+    if (!known->has_flag(SLUICE_TYPE_FAMILY)) continue;
+    const auto family = registry.find(known->id());
+    if (!family) {
+      std::fprintf(stderr, "sluice: %s\n", family.error().message.c_str());
+      exit_code = kFailure;
+      continue;
+    }
+    const loader::MemberList found = loader::list_members(**family);
+    for (const loader::ListedMember& member : found.members) {
+      if (!system.empty() && member.system != system) continue;
+      ++count;
+      const std::string id = fmt::format("{}/{}", (*family)->id(), member.name);
+      if (!is_json) {
+        std::printf("%s\n    %s (%s)%s%s\n", id.c_str(), member.title.c_str(),
+                    member.system.c_str(), member.remark.empty() ? "" : ": ",
+                    member.remark.c_str());
+        continue;
+      }
+      graph::Value entry = graph::Value::object();
+      entry.set("id", id);
+      entry.set("name", member.title);
+      entry.set("system", member.system);
+      if (!member.remark.empty()) entry.set("remark", member.remark);
+      list.push_back(std::move(entry));
+    }
+    for (const std::string& remark : found.remarks) {
+      std::fprintf(stderr, "sluice: %s: %s\n", std::string(known->id()).c_str(), remark.c_str());
+    }
+  }
+  if (is_json) {
+    std::printf("%s\n", graph::to_pretty_json(list).c_str());
+  } else if (count == 0) {
+    std::fputs("sluice: no plugin of another kind was found that could be hosted.\n", stderr);
+  }
+  return exit_code;
+}
+
 }  // namespace
 
 int run_plugins(const Arguments& arguments) {
   std::vector<std::string> plugin_dirs;
   std::string id;
   bool is_json = false;
+  bool is_hosted = false;
   po::options_description options("Options");
   po::positional_options_description positional;
   options.add_options()("type", po::value(&id)->value_name("TYPE"), "tell all about this one");
   options.add_options()("json", po::bool_switch(&is_json), "as JSON");
+  bool is_lv2 = false;
+  options.add_options()("hosted", po::bool_switch(&is_hosted),
+                        "list the plugins of other kinds that some types host");
+  options.add_options()("lv2", po::bool_switch(&is_lv2), "of these the LV2 plugins");
   options.add_options()("plugin-dir", po::value(&plugin_dirs)->value_name("FOLDER"),
                         "look for plugins here first; may be repeated");
   positional.add("type", 1);
   int exit_code = kSuccess;
-  if (!parse(arguments, "sluice plugins [TYPE] [--json]",
-             "Lists the node types that the plugins found offer, or tells all about one.", options,
-             positional, exit_code)) {
+  if (!parse(arguments, "sluice plugins [TYPE] [--hosted | --lv2] [--json]",
+             "Lists the node types that the plugins found offer, or tells all about one; or lists "
+             "the plugins of other kinds (LV2, LADSPA) that can be types too.",
+             options, positional, exit_code)) {
     return exit_code;
   }
   const auto registry = make_registry(plugin_dirs);
+  if (is_hosted || is_lv2) return print_hosted(*registry, is_lv2 ? "LV2" : "", is_json);
   if (!id.empty()) {
     const auto type = registry->find(id);
     if (!type) {

@@ -157,7 +157,9 @@ void add_statistics(Exposition& out, const std::string& graph_label,
       if (!std::isfinite(value)) continue;
       std::string name = "sluice_node_" + std::string(type.id) + "_" + statistic.key;
       for (char& c : name) {
-        if (c == '.' || c == '-') c = '_';
+        const bool is_plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        if (!is_plain) c = '_';
       }
       Family& family = families[name];
       family.kind = statistic.kind == SLUICE_COUNTER ? Kind::kCounter : Kind::kGauge;

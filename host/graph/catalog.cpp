@@ -111,6 +111,15 @@ Status Catalog::add(NodeType type) {
     return contradiction(
         type, "is there already" + (other->plugin.empty() ? "" : ", from " + other->plugin));
   }
+  if (Status status = check(type); !status) return status;
+  const auto place =
+      std::lower_bound(types_.begin(), types_.end(), type,
+                       [](const NodeType& a, const NodeType& b) { return a.id < b.id; });
+  types_.insert(place, std::move(type));
+  return {};
+}
+
+Status Catalog::check(const NodeType& type) {
   std::set<std::pair<PortDirection, std::string_view>> ports;
   for (const Port& port : type.ports) {
     if (!is_key(port.key)) {
@@ -140,11 +149,24 @@ Status Catalog::add(NodeType type) {
           type, "claims by a parameter \"" + claim.when_parameter + "\" that it does not have");
     }
   }
-  const auto place =
-      std::lower_bound(types_.begin(), types_.end(), type,
-                       [](const NodeType& a, const NodeType& b) { return a.id < b.id; });
-  types_.insert(place, std::move(type));
   return {};
+}
+
+void Catalog::find_members_with(MemberFinder finder) {
+  members_ = std::make_shared<Members>();
+  members_->finder = std::move(finder);
+}
+
+// Null if the id is none of a member.
+const support::Result<NodeType>* Catalog::member(std::string_view type_id) const {
+  if (!members_ || type_id.find('/') == std::string_view::npos) return nullptr;
+  const auto known = members_->known.find(type_id);
+  if (known != members_->known.end()) return &known->second;
+  auto found = members_->finder(type_id);
+  if (found) {
+    if (Status status = check(*found); !status) found = std::move(status).error();
+  }
+  return &members_->known.emplace(type_id, std::move(found)).first->second;
 }
 
 void Catalog::add_unavailable(std::string type_id, std::string reason) {
@@ -155,11 +177,14 @@ const NodeType* Catalog::find(std::string_view type_id) const {
   const auto place =
       std::lower_bound(types_.begin(), types_.end(), type_id,
                        [](const NodeType& a, std::string_view id) { return a.id < id; });
-  return place != types_.end() && place->id == type_id ? &*place : nullptr;
+  if (place != types_.end() && place->id == type_id) return &*place;
+  const auto* found = member(type_id);
+  return found && *found ? &**found : nullptr;
 }
 
 const std::string* Catalog::unavailable_reason(std::string_view type_id) const {
   if (find(type_id) != nullptr) return nullptr;
+  if (const auto* missing = member(type_id)) return &missing->error().message;
   for (const Unavailable& unavailable : unavailable_) {
     if (unavailable.type_id == type_id) return &unavailable.reason;
   }

@@ -5,6 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -124,6 +127,12 @@ class Catalog {
   // `reason` is a sentence ("/usr/lib/sluice/sink.foo.so was built for ABI 2; this is 1").
   void add_unavailable(std::string type_id, std::string reason);
 
+  // Whoever knows the members of families of types ("FAMILY/NAME"): asked once for each id with a
+  // slash, when a graph names it. Its error says why there is no such type. To be called for as
+  // long as this catalog or a copy of it is in use. [control]
+  using MemberFinder = std::function<support::Result<NodeType>(std::string_view id)>;
+  void find_members_with(MemberFinder finder);
+
   const NodeType* find(std::string_view type_id) const;
   // Why a type is unavailable; null if it is available or was never heard of.
   const std::string* unavailable_reason(std::string_view type_id) const;
@@ -137,8 +146,16 @@ class Catalog {
     std::string type_id;
     std::string reason;
   };
+  struct Members {
+    MemberFinder finder;
+    std::map<std::string, support::Result<NodeType>, std::less<>> known;
+  };
+  static support::Status check(const NodeType& type);
+  const support::Result<NodeType>* member(std::string_view type_id) const;
+
   std::vector<NodeType> types_;
   std::vector<Unavailable> unavailable_;
+  std::shared_ptr<Members> members_;  // what was asked for stays, for copies too
 };
 
 // The value of `parameter` in a graph that does not mention it. Meaningless if it is required.

@@ -17,9 +17,11 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 bool is_separator(char c) { return c == ';' || c == '\n'; }
 
-// "source.wav" -> "wav"
+// "source.wav" -> "wav", "filter.lv2/http://example.org/amp#mono" -> "mono"
 std::string id_from(std::string_view type) {
-  std::string id(type.substr(type.rfind('.') == std::string_view::npos ? 0 : type.rfind('.') + 1));
+  const bool is_member = type.find('/') != std::string_view::npos;
+  const size_t before = type.find_last_of(is_member ? "/#:?" : ".");
+  std::string id(type.substr(before == std::string_view::npos ? 0 : before + 1));
   for (char& c : id) {
     if (!is_id(std::string("a") + c)) c = '-';
   }
@@ -184,8 +186,9 @@ void ExpressionReader::name_new_nodes(std::vector<Chain>& chains) {
     }
   };
   for_each_stage([this](Stage& stage) {
-    const std::size_t colon = stage.head.text.find(':');
-    if (colon == std::string::npos) return;
+    // One behind a slash belongs to the name of a type.
+    const std::size_t colon = stage.head.text.find_first_of(":/");
+    if (colon == std::string::npos || stage.head.text[colon] == '/') return;
     stage.is_new = true;
     stage.id = stage.head.text.substr(0, colon);
     stage.id_begin = colon + 1;

@@ -118,7 +118,7 @@ Value type_ids(const Catalog& catalog) {
     types.push_back(object({{"const", type.id}, {"description", type_text(type)}}));
   }
   // A graph may name types of plugins that were not there when this was made.
-  types.push_back(object({{"type", "string"}, {"pattern", "^[a-z0-9][a-z0-9_.-]*$"}}));
+  types.push_back(object({{"type", "string"}, {"pattern", "^[a-z0-9][a-z0-9_.-]*(/[!-~]+)?$"}}));
   return object({{"anyOf", std::move(types)}});
 }
 
@@ -195,10 +195,13 @@ Value settings_schema() {
 }
 
 Value route_schema() {
+  Value properties = object({{"edges", reference("edges")}, {"set", reference("settings")}});
+  Value options = option_properties(route_parameters());
+  for (Member& member : options.members()) {
+    properties.set(member.key, std::move(member.value));
+  }
   Value full = object(
-      {{"type", "object"},
-       {"properties", object({{"edges", reference("edges")}, {"set", reference("settings")}})},
-       {"additionalProperties", false}});
+      {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}});
   return object({{"description", "Edges that are switched as one, by the name of the route."},
                  {"if", object({{"type", "array"}})},
                  {"then", list_of(reference("edge"))},

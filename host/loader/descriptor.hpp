@@ -56,6 +56,9 @@ std::vector<std::string> check_type(TypeRecord& record, uint16_t abi_minor, bool
 // "filter.gate": two or more labels of [a-z0-9_-], separated by dots, 128 bytes at most; begins
 // with a letter. Such an id is also safe as part of a file name.
 bool is_type_id(std::string_view id);
+// "filter.lv2/http://example.org/amp": a family's id, a slash and the name of a member: printable
+// ASCII without blanks, quotes and backslashes, 512 bytes at most.
+bool is_member_id(std::string_view id);
 // [a-z][a-z0-9_]*, 64 bytes at most.
 bool is_key(std::string_view key);
 

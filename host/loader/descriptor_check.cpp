@@ -12,13 +12,15 @@ namespace sluice::loader {
 namespace {
 
 constexpr std::size_t kMostTypeIdBytes = 128;
+constexpr std::size_t kMostMemberNameBytes = 512;
 constexpr std::size_t kMostKeyBytes = 64;
 constexpr double kLargestInteger = 9007199254740992.0;  // 2^53: the ABI's limit of integers
 
-constexpr uint32_t kTypeFlags =
-    SLUICE_TYPE_HEAVY | SLUICE_TYPE_EQUAL_COUNTS | SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT |
-    SLUICE_TYPE_ADAPTS_RATE | SLUICE_TYPE_ADAPTS_CHANNELS | SLUICE_TYPE_BRIDGES_CLOCKS |
-    SLUICE_TYPE_OPENS_DEVICES | SLUICE_TYPE_RETRIES | SLUICE_TYPE_FOLLOWS_READER;
+constexpr uint32_t kTypeFlags = SLUICE_TYPE_HEAVY | SLUICE_TYPE_EQUAL_COUNTS |
+                                SLUICE_TYPE_ADAPTS_SAMPLE_FORMAT | SLUICE_TYPE_ADAPTS_RATE |
+                                SLUICE_TYPE_ADAPTS_CHANNELS | SLUICE_TYPE_BRIDGES_CLOCKS |
+                                SLUICE_TYPE_OPENS_DEVICES | SLUICE_TYPE_RETRIES |
+                                SLUICE_TYPE_FOLLOWS_READER | SLUICE_TYPE_FAMILY;
 constexpr uint32_t kPortFlags = SLUICE_PORT_OPTIONAL | SLUICE_PORT_LIVE | SLUICE_PORT_SAME_FORMAT;
 constexpr uint32_t kParameterFlags = SLUICE_PARAMETER_LIVE | SLUICE_PARAMETER_SECRET |
                                      SLUICE_PARAMETER_REQUIRED | SLUICE_PARAMETER_INPUT_PATH |
@@ -93,7 +95,7 @@ class Checker {
   void check_type() {
     sluice_type& type = record_.data;
     where_ = fmt::format("type {}", support::printable(type.id, kMostTypeIdBytes));
-    if (!is_type_id(type.id)) {
+    if (!is_type_id(type.id) && !is_member_id(type.id)) {
       defect(
           "its id must be two or more words of lower-case letters, digits, _ and -, separated "
           "by dots, like filter.gate or com.example.filter.foo, and have at most 128 bytes.");
@@ -357,6 +359,17 @@ bool is_type_id(std::string_view id) {
     }
   }
   return dots > 0 && !is_label_start;
+}
+
+bool is_member_id(std::string_view id) {
+  constexpr std::string_view kForbidden = "\"'`\\";
+  const size_t slash = id.find('/');
+  if (slash == std::string_view::npos || !is_type_id(id.substr(0, slash))) return false;
+  const std::string_view name = id.substr(slash + 1);
+  return !name.empty() && name.size() <= kMostMemberNameBytes &&
+         std::all_of(name.begin(), name.end(), [&](char c) {
+           return c > ' ' && c < '\x7F' && kForbidden.find(c) == std::string_view::npos;
+         });
 }
 
 bool is_key(std::string_view key) {

@@ -15,6 +15,7 @@
 #include "host/loader/library.hpp"
 #include "host/loader/probe.hpp"
 #include "host/loader/scan_cache.hpp"
+#include "host/loader/type_family.hpp"
 #include "host/support/log.hpp"
 #include "host/support/nearest_name.hpp"
 
@@ -130,6 +131,12 @@ class Registry::State {
 
   Result<const Type*> find(std::string_view id) {
     if (const auto known = found_.find(id); known != found_.end()) return known->second;
+    if (is_member_id(id)) {
+      const auto family = find(id.substr(0, id.find('/')));
+      auto member = family ? find_member(**family, id) : family;
+      if (member) found_.emplace(id, *member);
+      return member;
+    }
     std::optional<Error> failure;
     const Type* type = is_type_id(id) ? find_named(id, failure) : nullptr;
     if (type == nullptr) type = find_scanned(id, failure);

@@ -62,7 +62,7 @@ class Registry {
 
   // The type `id`, loaded. Errors: kNotFound if nobody offers it (the sentence has the nearest id
   // and where was looked); another code, with the sentence of its problem, if the file named after
-  // it cannot be used.
+  // it cannot be used. "FAMILY/NAME" is asked of the plugin that offers FAMILY.
   support::Result<const Type*> find(std::string_view id);
 
   // All types in all folders, sorted by id. Those of files that have not changed since the last

@@ -98,6 +98,17 @@ std::vector<graph::Claim> to_claims(const loader::Type& type) {
   return claims;
 }
 
+// One that finds members of families alone.
+graph::Catalog empty_catalog(loader::Registry& registry) {
+  graph::Catalog catalog;
+  catalog.find_members_with([&registry](std::string_view id) -> support::Result<graph::NodeType> {
+    auto type = registry.find(id);
+    if (!type) return std::move(type).error();
+    return to_node_type(**type);
+  });
+  return catalog;
+}
+
 }  // namespace
 
 graph::NodeType to_node_type(const loader::Type& type) {
@@ -126,7 +137,7 @@ graph::NodeType to_node_type(const loader::Type& type) {
 }
 
 graph::Catalog full_catalog(loader::Registry& registry) {
-  graph::Catalog catalog;
+  graph::Catalog catalog = empty_catalog(registry);
   for (const loader::Type* type : registry.all()) {
     if (auto status = catalog.add(to_node_type(*type)); !status) {
       catalog.add_unavailable(std::string(type->id()), status.error().message);
@@ -142,7 +153,7 @@ graph::Catalog full_catalog(loader::Registry& registry) {
 
 graph::Catalog catalog_for(std::string_view text, loader::Registry& registry) {
   constexpr std::string_view kIdCharacters = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
-  graph::Catalog catalog;
+  graph::Catalog catalog = empty_catalog(registry);
   std::set<std::string, std::less<>> seen;
   for (size_t at = 0; (at = text.find_first_of(kIdCharacters, at)) != std::string_view::npos;) {
     size_t end = text.find_first_not_of(kIdCharacters, at);

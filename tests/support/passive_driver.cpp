@@ -40,6 +40,18 @@ PassiveDriver::PassiveDriver(const std::string& type_id, const std::string& stem
   for (uint32_t t = 0; t < entry->type_count; ++t) {
     if (entry->types[t]->id == type_id) type_ = entry->types[t];
   }
+  if (const size_t slash = type_id.find('/'); slash != std::string::npos && entry->get_extension) {
+    const auto* families =
+        static_cast<const sluice_type_families*>(entry->get_extension(SLUICE_TYPE_FAMILIES));
+    std::string why;
+    if (families) {
+      type_ = families->find(type_id.substr(0, slash).c_str(), type_id.c_str() + slash + 1, &why,
+                             [](void* context, const char* sentence) {
+                               *static_cast<std::string*>(context) = sentence;
+                             });
+    }
+    if (!type_) throw Broken(why);
+  }
   if (!type_) throw Broken(path + " has no type " + type_id);
   if (type_->execution != SLUICE_EXECUTION_PASSIVE || type_->port_count != 2) {
     throw Broken(type_id + " is no passive type with one input and one output");

@@ -46,7 +46,8 @@ inline constexpr sluice_format kStereo = format_of(SLUICE_SAMPLE_F32);
 
 class PassiveDriver {
  public:
-  // Loads the type from the plugin `stem`.so (empty: named as the type) of the build tree.
+  // Loads the type from the plugin `stem`.so (empty: named as the type) of the build tree;
+  // "FAMILY/NAME" is a member of a family.
   explicit PassiveDriver(const std::string& type_id, const std::string& stem = "");
   ~PassiveDriver();
   PassiveDriver(const PassiveDriver&) = delete;

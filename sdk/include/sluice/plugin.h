@@ -448,7 +448,10 @@ enum {
    */
   SLUICE_TYPE_RETRIES = 1u << 7,
   /* A source that can run as fast as what reads it: see sluice_reader_host. */
-  SLUICE_TYPE_FOLLOWS_READER = 1u << 8
+  SLUICE_TYPE_FOLLOWS_READER = 1u << 8,
+  /* Stands for a family: "ID/NAME" is a type of its own for each NAME that the library knows, and
+   * ID alone makes no node. See SLUICE_TYPE_FAMILIES. */
+  SLUICE_TYPE_FAMILY = 1u << 9
 };
 
 /* A kind of node, as data. */
@@ -534,6 +537,39 @@ typedef struct sluice_device_list {
    * but a remark. [control] */
   void (*list)(const char* type, const sluice_device_listing* listing);
 } sluice_device_list;
+
+/* ---- Families of types ---------------------------------------------------------------------- */
+
+/* A member of a family: a plugin of another kind that the library hosts, say. */
+typedef struct sluice_listed_member {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char* name;  /* behind the slash: printable ASCII without blanks and quotes, 1..512 bytes */
+  const char* title; /* for people */
+  const char* system; /* whose it is: "LV2", "LADSPA" */
+  const char* remark; /* one sentence that says why it makes no type; null: it does */
+} sluice_listed_member;
+
+typedef struct sluice_member_listing {
+  uint32_t struct_size;
+  void* context;
+  /* Takes one member; everything is copied. [control] */
+  void (*member)(void* context, const sluice_listed_member* member);
+  /* Takes one sentence about the list itself. [control] */
+  void (*remark)(void* context, const char* sentence);
+} sluice_member_listing;
+
+/* An extension of a library with types that have SLUICE_TYPE_FAMILY. */
+#define SLUICE_TYPE_FAMILIES "sluice.type-families/1"
+typedef struct sluice_type_families {
+  /* Hands over every member of `family` (an id) that there is now. [control] */
+  void (*list)(const char* family, const sluice_member_listing* listing);
+  /* The type "FAMILY/NAME", whose id is just that; it and all it points to stay as they are for the
+   * life of the process, and the same name has the same answer. Null: there is none, and `fail` was
+   * given the sentence why. [control] */
+  const sluice_type* (*find)(const char* family, const char* name, void* context,
+                             void (*fail)(void* context, const char* sentence));
+} sluice_type_families;
 
 /* ---- The host ------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/devices.hpp>
+#include <sluice/families.hpp>
 #include <sluice/frames.hpp>
 #include <sluice/node.hpp>
 #include <sluice/ramp.hpp>
@@ -128,10 +129,44 @@ struct TypeOf {
     }
   }
 
+  static constexpr bool kIsFamily = requires(const MemberListing& listing) {
+    T::list_members(listing);
+  };
+  static void list_members(const sluice_member_listing& abi_listing) noexcept {
+    if constexpr (kIsFamily) {
+      try {
+        const MemberListing listing(abi_listing);
+        T::list_members(listing);
+      } catch (const Failure& failure) {
+        abi_listing.remark(abi_listing.context, failure.sentence.c_str());
+      } catch (const std::exception& error) {
+        abi_listing.remark(abi_listing.context, error.what());
+      } catch (...) {
+        abi_listing.remark(abi_listing.context, "An unknown exception was thrown.");
+      }
+    }
+  }
+  static const sluice_type* find_member(const char* name, void* context,
+                                        void (*fail)(void*, const char*)) noexcept {
+    if constexpr (kIsFamily) {
+      try {
+        return T::find_member(name);
+      } catch (const Failure& failure) {
+        fail(context, failure.sentence.c_str());
+      } catch (const std::exception& error) {
+        fail(context, error.what());
+      } catch (...) {
+        fail(context, "An unknown exception was thrown.");
+      }
+    }
+    return nullptr;
+  }
+
   static constexpr uint32_t flags() {
     uint32_t flags = T::kInfo.flags;
     if constexpr (requires { T::kTypeFlags; }) flags |= T::kTypeFlags;
     if constexpr (kListsDevices) flags |= SLUICE_TYPE_OPENS_DEVICES;
+    if constexpr (kIsFamily) flags |= SLUICE_TYPE_FAMILY;
     return flags;
   }
   static constexpr sluice_node_functions kFunctions{create,  destroy, describe,
@@ -168,16 +203,35 @@ struct TypeOf {
 template <typename... T>
 inline constexpr const sluice_type* kTypes[] = {&TypeOf<T>::kType...};
 
-// The lists of devices of a library with the node classes T.
+// What a library with the node classes T offers besides them: lists of devices, families of types.
 template <typename... T>
-struct DeviceLists {
-  static void list(const char* type, const sluice_device_listing* listing) {
+struct LibraryExtensions {
+  static constexpr bool kHasDevices = (TypeOf<T>::kListsDevices || ...);
+  static constexpr bool kHasFamilies = (TypeOf<T>::kIsFamily || ...);
+
+  static void list_devices(const char* type, const sluice_device_listing* listing) {
     const std::string_view wanted = type;
     ((wanted == T::kInfo.id ? TypeOf<T>::list_devices(*listing) : void()), ...);
   }
-  static constexpr sluice_device_list kTable{list};
+  static void list_members(const char* family, const sluice_member_listing* listing) {
+    const std::string_view wanted = family;
+    ((wanted == T::kInfo.id ? TypeOf<T>::list_members(*listing) : void()), ...);
+  }
+  static const sluice_type* find_member(const char* family, const char* name, void* context,
+                                        void (*fail)(void*, const char*)) {
+    const std::string_view wanted = family;
+    const sluice_type* found = nullptr;
+    ((wanted == T::kInfo.id ? void(found = TypeOf<T>::find_member(name, context, fail)) : void()),
+     ...);
+    return found;
+  }
+  static constexpr sluice_device_list kDevices{list_devices};
+  static constexpr sluice_type_families kFamilies{list_members, find_member};
   static const void* get_extension(const char* id) {
-    return std::string_view(id) == SLUICE_DEVICE_LIST ? &kTable : nullptr;
+    const std::string_view wanted = id;
+    if (kHasDevices && wanted == SLUICE_DEVICE_LIST) return &kDevices;
+    if (kHasFamilies && wanted == SLUICE_TYPE_FAMILIES) return &kFamilies;
+    return nullptr;
   }
 };
 
@@ -214,8 +268,9 @@ constexpr sluice_library library(const char* name, const char* version, const ch
   l.version = version;
   l.vendor = vendor;
   l.license = license;
-  if constexpr ((TypeOf<T>::kListsDevices || ...))
-    l.get_extension = DeviceLists<T...>::get_extension;
+  using Extensions = LibraryExtensions<T...>;
+  if constexpr (Extensions::kHasDevices || Extensions::kHasFamilies)
+    l.get_extension = Extensions::get_extension;
   return l;
 }
 
