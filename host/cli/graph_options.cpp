@@ -78,7 +78,9 @@ std::unique_ptr<loader::Registry> make_registry(const std::vector<std::string>& 
 
 void print(const std::vector<graph::Diagnostic>& diagnostics) {
   for (const auto& diagnostic : diagnostics) {
-    std::fprintf(stderr, "%s\n", graph::to_text(diagnostic).c_str());
+    support::tell(diagnostic.severity == graph::Severity::kError ? support::LogLevel::kError
+                                                                 : support::LogLevel::kWarning,
+                  graph::to_text(diagnostic));
   }
 }
 

@@ -84,7 +84,7 @@ std::unique_ptr<control::Control> start_control(session::Session& session, Graph
   }
   is_refused = needs_web || control.error().code == support::ErrorCode::kState;
   if (is_refused) {
-    std::fprintf(stderr, "sluice: %s\n", control.error().message.c_str());
+    support::tell_error(control.error().message);
   } else {
     support::log_warning("The graph cannot be changed while it plays. " + control.error().message);
   }
@@ -124,13 +124,13 @@ int run_run(const Arguments& arguments) {
   }
   auto web = http_options.web();
   if (!web) {
-    std::fprintf(stderr, "sluice: %s\n", web.error().message.c_str());
+    support::tell_error(web.error().message);
     return kFailure;
   }
   const auto registry = make_registry(graph_options.plugin_dirs);
   if (!load_graph(graph_options, *registry)) return kFailure;
   if (follows_file && graph_options.file.empty()) {
-    std::fputs("sluice: --watch needs a graph in a file.\n", stderr);
+    support::tell_error("--watch needs a graph in a file.");
     return kUsage;
   }
 
@@ -138,8 +138,8 @@ int run_run(const Arguments& arguments) {
   if (!statistics_path.empty()) {
     statistics.emplace(statistics_path);
     if (!statistics->is_open()) {
-      std::fprintf(stderr, "sluice: cannot write %s; name a file in a folder that exists.\n",
-                   statistics_path.c_str());
+      support::tell_error("cannot write " + statistics_path +
+                          "; name a file in a folder that exists.");
       return kFailure;
     }
   }
@@ -150,7 +150,7 @@ int run_run(const Arguments& arguments) {
   player_options.is_metered = is_shown || statistics.has_value();
   const auto of_file = load_quietly(graph_options, *registry);
   if (!of_file) {
-    std::fprintf(stderr, "%s\n", of_file.error().message.c_str());
+    support::tell(support::LogLevel::kError, of_file.error().message);
     return kFailure;
   }
   std::optional<StateFile> state;
@@ -167,7 +167,7 @@ int run_run(const Arguments& arguments) {
   session->note_file(of_file->document, of_file->base);
   if (state) {
     if (auto status = state->keep(*session); !status) {
-      std::fprintf(stderr, "sluice: %s\n", status.error().message.c_str());
+      support::tell_error(status.error().message);
       return kFailure;
     }
   }
@@ -175,7 +175,7 @@ int run_run(const Arguments& arguments) {
   if (!graph_options.file.empty()) file.emplace(*session, *registry, graph_options, *of_file);
   if (file && follows_file) {
     if (auto status = file->watch(); !status) {
-      std::fprintf(stderr, "sluice: %s\n", status.error().message.c_str());
+      support::tell_error(status.error().message);
       return kFailure;
     }
   }
@@ -191,7 +191,7 @@ int run_run(const Arguments& arguments) {
   if (is_shown) live.emplace();
   if (auto status = player->start(); !status) {
     live.reset();
-    std::fprintf(stderr, "sluice: %s\n", status.error().message.c_str());
+    support::tell_error(status.error().message);
     return kFailure;
   }
   int ticks = 0, quick_ticks = 0;
@@ -256,15 +256,13 @@ int run_run(const Arguments& arguments) {
   live.reset();
   if (is_shown) std::fputs(summary(snapshot, player->start_ns()).c_str(), stderr);
   if (outcome == session::Player::Outcome::kStalled) {
-    std::fprintf(stderr,
-                 "sluice: the graph has stalled: every node waits for another (%s). An edge with "
-                 "more buffer_ms, or one that may skip, lets it go on.\n",
-                 waits.c_str());
+    support::tell_error("the graph has stalled: every node waits for another (" + waits +
+                        "). An edge with more buffer_ms, or one that may skip, lets it go on.");
     return kFailure;
   }
   const auto failures = player->failures();
   for (const std::string& sentence : failures) {
-    std::fprintf(stderr, "sluice: %s\n", sentence.c_str());
+    support::tell_error(sentence);
   }
   return failures.empty() ? kSuccess : kFailure;
 }

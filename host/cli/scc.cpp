@@ -211,21 +211,28 @@ int run_scc(const Arguments& arguments) {
       }
     });
   }
-  if (word == "vol") {
-    return call_change(
-        *options, "set",
-        object_of({{"target", std::string(kVolume) + ".gain_db"}, {"value", options->words[1]}}));
-  }
   if (!is_command) return take(*options, word);
   auto client = connect_to(options->graph, exit_code);
   if (!client) return exit_code;
-  const auto now = client->call(word == "mute" ? "document" : "route", Value::object());
+  const auto now = client->call(word == "toggle" ? "route" : "document", Value::object());
   if (!now) {
     std::fprintf(stderr, "sluice: %s\n", now.error().message.c_str());
     return kFailure;
   }
   if (word == "toggle") return take(*options, next_route(*now));
   const Value& volume = at(at(at(*now, "document"), "nodes"), kVolume);
+  if (!volume.is_object()) {
+    std::fprintf(stderr,
+                 "sluice: vol and mute are of the node called %s, a filter.gain, which this graph "
+                 "does not have.\n",
+                 kVolume);
+    return kFailure;
+  }
+  if (word == "vol") {
+    return call_change(
+        *options, "set",
+        object_of({{"target", std::string(kVolume) + ".gain_db"}, {"value", options->words[1]}}));
+  }
   const Value& mute = at(at(volume, "params"), "mute");
   const bool is_muted = mute.is_bool() && mute.boolean();
   return call_change(*options, "set",

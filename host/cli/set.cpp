@@ -25,7 +25,10 @@ int run_set(const Arguments& arguments) {
     for (const std::string& word : words) {
       const size_t equals = word.find('=');
       if (equals == std::string::npos) {
-        std::fprintf(stderr, "sluice: %s is no NODE.PARAMETER=VALUE.\n", word.c_str());
+        std::fprintf(
+            stderr,
+            "sluice: say a value: NODE.PARAMETER VALUE, or NODE.PARAMETER=VALUE; %s has none.\n",
+            word.c_str());
         return kUsage;
       }
       values.set(word.substr(0, equals), word.substr(equals + 1));

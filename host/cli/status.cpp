@@ -65,7 +65,7 @@ void show_status(const Value& status) {
 void show_glitches(const Value& answer) {
   const Value& glitches = at(answer, "glitches");
   if (!glitches.is_array() || glitches.elements().empty()) {
-    std::puts("Nothing was lost there.");
+    std::puts("Nothing was lost or filled in.");
     return;
   }
   for (const Value& glitch : glitches.elements()) {

@@ -1,6 +1,7 @@
 // sluice undo, reload, diff and save: the document of a running graph and its file.
 #include <cstdio>
 
+#include "host/cli/answer.hpp"
 #include "host/cli/remote.hpp"
 
 namespace sluice::cli {
@@ -37,7 +38,13 @@ int run_diff(const Arguments& arguments) {
        0, 0, false},
       exit_code);
   if (!options) return exit_code;
-  return call_and_show(*options, "diff", Value::object(), show_steps);
+  return call_and_show(*options, "diff", Value::object(), [](const Value& answer) {
+    if (elements(at(answer, "steps")).empty()) {
+      std::puts("Nothing was changed.");
+    } else {
+      show_steps(answer);
+    }
+  });
 }
 
 int run_save(const Arguments& arguments) {

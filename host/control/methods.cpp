@@ -1,4 +1,5 @@
 // The methods of the control API.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -216,6 +217,17 @@ void Control::add_methods() {
     const std::string of = text_of(params, "of");
     Value answer = Value::object();
     answer.set("glitches", glitches_.about(of));
+    // What has glitches may be gone already.
+    const engine::Engine& engine = session_.player().engine();
+    const bool is_there =
+        of.empty() || !answer.find("glitches")->elements().empty() || engine.find(of) ||
+        session_.document().find_node(of) ||
+        std::any_of(engine.edges().begin(), engine.edges().end(),
+                    [&](const auto& edge) { return session::key_of(*edge) == of; });
+    if (!is_there) {
+      return reply(to_rpc({ErrorCode::kNotFound, "There is no node or edge " + of +
+                                                     "; 'sluice status' shows those there are."}));
+    }
     reply(std::move(answer));
   });
   rpc_.add("metrics", [this](const Value&, const Caller&, const Reply& reply) {

@@ -230,6 +230,12 @@ Result<Value> connect(Value base, const graph::Catalog& types, const std::string
     if (edges->find(*key)) {
       return Error{ErrorCode::kState, "The edge " + *key + " is there already."};
     }
+    if (place_of(base, *key).edges) {
+      return Error{ErrorCode::kState,
+                   "The edge " + *key +
+                       " belongs to a route: take that route, or 'disconnect' it "
+                       "first, which takes it out of the route."};
+    }
     edges->members().push_back({*key, options ? *options : Value::object()});
   }
   return base;

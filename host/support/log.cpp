@@ -115,6 +115,19 @@ bool is_colour_wanted() {
   return term != nullptr && std::string_view(term) != "dumb";
 }
 
+bool is_for_journal() {
+  static const bool is_journal = is_stderr_the_journal();
+  return is_journal;
+}
+
+void write_all(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(STDERR_FILENO, bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) return;
+    if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(LogLevel level) {
@@ -150,8 +163,7 @@ void flush_log() { line_sink().flush(); }
 
 void write_to_stderr(const LogLine& line) {
   std::string bytes;
-  static const bool is_journal = is_stderr_the_journal();
-  if (is_journal) {
+  if (is_for_journal()) {
     bytes = fmt::format("<{}>{}{}{}\n", syslog_level(line.level), printable(line.node),
                         line.node.empty() ? "" : ": ", line.sentence);
   } else if (line.level <= LogLevel::kWarning && is_colour_wanted()) {
@@ -160,12 +172,25 @@ void write_to_stderr(const LogLine& line) {
   } else {
     bytes = fmt::format("{}\n", line.text);
   }
-  std::string_view rest = bytes;
-  while (!rest.empty()) {
-    const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
-    if (written < 0 && errno != EINTR) return;
-    if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
+  write_all(bytes);
+}
+
+void tell(LogLevel level, std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  std::string bytes;
+  for (bool is_more = true; is_more;) {
+    const size_t end = text.find('\n');
+    is_more = end != std::string_view::npos;
+    if (is_for_journal()) bytes += fmt::format("<{}>", syslog_level(level));
+    bytes.append(text.substr(0, end)).append("\n");
+    if (is_more) text.remove_prefix(end + 1);
   }
+  write_all(bytes);
+}
+
+void tell_error(std::string_view sentence) {
+  tell(LogLevel::kError,
+       is_for_journal() ? std::string(sentence) : fmt::format("sluice: {}", sentence));
 }
 
 bool is_stderr_the_journal() {

@@ -60,6 +60,12 @@ void write_to_stderr(const LogLine& line);
 // takes a line's level from its beginning (sd-daemon(3)).
 bool is_stderr_the_journal();
 
+// Text for whoever started the program, on standard error as it is; for the journal each line with
+// the level. Not through the log, and so not subject to its level. [control]
+void tell(LogLevel level, std::string_view text);
+// The same of one sentence, after the program's name, which the journal knows.
+void tell_error(std::string_view sentence);
+
 // Sends lines to `output` instead for its lifetime, then to where they went before. `output` must
 // outlive it. Nests; destroy in the opposite order.
 class LogRedirect {

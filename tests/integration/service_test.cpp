@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include "tests/integration/cli_fixture.hpp"
@@ -25,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+using ::testing::StartsWith;
 
 std::string graph(const std::string& gain_db) {
   return R"({"sluice": 1, "name": "served", "nodes": {
@@ -114,6 +116,35 @@ TEST_F(Service, Manager_that_does_not_listen_is_no_obstacle) {
   const Ended ended = sluice({"run", "-q", "served.json", "--for", "0.1"});
   ::unsetenv("NOTIFY_SOCKET");
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
+// sd-daemon(3): a line that begins with <N> has that priority; time and name are the journal's.
+TEST_F(Service, Lines_for_the_journal_begin_with_their_priority) {
+  write(work_ / "served.json", R"({"sluice": 1, "name": "served", "nodes": {
+    "tone": {"type": "source.tone", "params": {"duration_ms": 100}},
+    "far": {"type": "sink.tcp", "params": {"host": "127.0.0.1", "port": 9}},
+    "end": "sink.null"}, "edges": ["tone -> end", "tone -> far"]})");
+  const std::string program = (build_folder() / "bin/sluice").string();
+  // Said of what standard error is, so that a command's redirected errors are not taken for it.
+  const auto said_with = [&](const std::string& stream) {
+    const std::string command =
+        "cd '" + work_.string() + "' && exec 2>said && export XDG_RUNTIME_DIR='" + home_.string() +
+        "' XDG_CACHE_HOME='" + home_.string() + "' JOURNAL_STREAM=" + stream + " && '" + program +
+        "' run served.json --for 0.3 --http 0 </dev/null";
+    static_cast<void>(std::system(command.c_str()));
+    return content(work_ / "said");
+  };
+  const std::string to_journal = said_with("$(stat -L -c %d:%i said)");
+  EXPECT_THAT(to_journal, HasSubstr("<6>Control over HTTP at "));
+  EXPECT_THAT(to_journal, HasSubstr("<4>far: "));
+  std::istringstream text(to_journal);
+  for (std::string line; std::getline(text, line);) {
+    EXPECT_THAT(line, MatchesRegex("<[3467]>[^0-9].*"));
+  }
+  EXPECT_THAT(said_with("1:1"), HasSubstr(" info    Control over HTTP at "));
+  // What ends the program is an error for the journal too.
+  write(work_ / "served.json", graph("1e9"));
+  EXPECT_THAT(said_with("$(stat -L -c %d:%i said)"), StartsWith("<3>served.json:"));
 }
 
 // systemd is asked itself, as unpacked below build/lab or as it is installed.

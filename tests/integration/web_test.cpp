@@ -13,6 +13,8 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -164,8 +166,8 @@ class RawPeer {
 
 class Web : public Cli {
  protected:
-  void start(Words words = {}) {
-    write(work_ / "web.json", kGraph);
+  void start(Words words = {}, const std::string& graph = kGraph) {
+    write(work_ / "web.json", graph);
     words.insert(words.begin(), {"run", "web.json", "--http", "0"});
     host_ = std::make_unique<Running>(work_, home_, words);
     constexpr std::string_view kBefore = "at http://127.0.0.1:";
@@ -251,6 +253,36 @@ TEST_F(Web, Http_answers_calls_batches_health_and_metrics) {
   ASSERT_TRUE(peer.send(health + health + "GET /healthz HTTP/1.0\r\nHost: [::1]\r\n\r\n"));
   for (int i = 0; i < 3; ++i) EXPECT_EQ(peer.answer().body, "ok\n");
   EXPECT_TRUE(peer.is_closed_on());
+}
+
+// What reads metrics elsewhere: prometheus_client, which knows both formats.
+TEST_F(Web, Metrics_are_the_same_to_the_parsers_of_another_program) {
+  const std::filesystem::path lab = source_folder() / "build/lab/metrics";
+  if (!std::filesystem::exists(lab / "run")) {
+    GTEST_SKIP() << "prometheus_client is not below build/lab/metrics; ./dev test puts it there.";
+  }
+  const std::string graph = R"({"sluice": 1, "name": "web", "nodes": {
+    "tone": {"type": "source.tone", "params": {"live": true}}, "gate": "filter.gate",
+    "far": {"type": "sink.tcp", "params": {"host": "127.0.0.1", "port": 9}}, "end": "sink.null"},
+  "edges": ["tone -> gate -> end", "gate -> far"]})";
+  start({}, graph);
+  write(work_ / "text", get("/metrics").body);
+  write(work_ / "open", get("/metrics", "Accept: application/openmetrics-text\r\n").body);
+  write(work_ / "read.py", R"(
+import sys
+from prometheus_client.parser import text_string_to_metric_families as read_text
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
+def samples(read, path):
+    families = list(read(open(path, encoding='utf-8').read()))
+    assert all(f.documentation and f.type != 'unknown' for f in families), path
+    return {(s.name, tuple(sorted(s.labels.items()))) for f in families for s in f.samples}
+text, strict = samples(read_text, 'text'), samples(read_open, 'open')
+assert len(strict) > 40 and text == strict, text ^ strict
+)");
+  const std::string command = "cd '" + work_.string() + "' && PYTHONPATH='" +
+                              (lab / "root/usr/lib/python3/dist-packages").string() + "' '" +
+                              (lab / "run").string() + "' python3 read.py >said 2>&1";
+  EXPECT_EQ(std::system(command.c_str()), 0) << content(work_ / "said");
 }
 
 TEST_F(Web, Two_clients_changing_at_once_are_serialised_and_told_of_each_other) {
