@@ -35,8 +35,9 @@ void print_nodes(const session::BuildResult& plan) {
       if (clock.is_none() || clocks.find(clock.name) != std::string::npos) continue;
       clocks += (clocks.empty() ? ", clock " : " and ") + clock.name;
     }
-    std::printf("  %s (%s)%s%s\n", planned.node->id().c_str(), planned.node->type().id,
-                planned.is_inserted ? ", inserted" : "", clocks.c_str());
+    std::printf("  %s (%s)%s%s%s\n", planned.node->id().c_str(), planned.node->type().id,
+                planned.is_inserted ? ", inserted" : "",
+                planned.is_isolated ? ", in a process of its own" : "", clocks.c_str());
   }
 }
 
@@ -63,6 +64,10 @@ int run_check(const Arguments& arguments) {
   graph_options.add_to(options, positional);
   options.add_options()("normal", po::bool_switch(&is_normal),
                         "print the graph's normal form as JSON instead");
+  session::PlayerOptions player_options;
+  options.add_options()("isolate-third-party",
+                        po::bool_switch(&player_options.isolates_third_party),
+                        "run every plugin that did not come with Sluice in a process of its own");
   int exit_code = kSuccess;
   if (!parse(arguments, "sluice check [GRAPH | -e TEXT] [options]",
              "Says everything that is wrong with a graph, or else how it would run: formats, "
@@ -78,7 +83,6 @@ int run_check(const Arguments& arguments) {
     return kSuccess;
   }
   // Solving the formats needs the nodes, but nothing is prepared: no file is made, no port taken.
-  session::PlayerOptions player_options;
   player_options.is_dry_run = true;
   std::vector<graph::Diagnostic> diagnostics;
   const auto player = session::Player::make(*document, *registry, player_options, diagnostics);

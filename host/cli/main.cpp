@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "host/cli/command.hpp"
+#include "host/isolate/isolated_process.hpp"
 #include "host/loader/probe.hpp"
 
 namespace {
@@ -42,6 +43,8 @@ int main(int argc, char** argv) {
   }
   // Not for people: a look at a plugin that may end the process which takes it.
   if (name == "probe-plugin" && argc == 3) sluice::loader::answer_probe(argv[2]);
+  // What the process of an isolated node runs.
+  if (name == "isolated-node") return sluice::isolate::run_isolated_node();
   // Nor this: shells ask it.
   if (name == "complete") return sluice::cli::run_complete({argv + 2, argv + argc});
   for (const auto& command : sluice::cli::commands()) {

@@ -113,6 +113,9 @@ int run_run(const Arguments& arguments) {
                         "end after so many seconds");
   options.add_options()("priority", po::value(&player_options.priority)->value_name("N"),
                         "real-time priority (SCHED_FIFO, 1 to 99) of the audio threads; 0: none");
+  options.add_options()("isolate-third-party",
+                        po::bool_switch(&player_options.isolates_third_party),
+                        "run every plugin that did not come with Sluice in a process of its own");
   HttpOptions http_options;
   http_options.add_to(options);
   int exit_code = kSuccess;

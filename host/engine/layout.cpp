@@ -89,6 +89,9 @@ void assign_lanes(std::span<Node* const> ordered, Edges edges, std::vector<LaneL
   const auto is_device = [&](size_t lane) {
     return lanes[lane].head && lanes[lane].head->is_device();
   };
+  const auto is_apart = [&](size_t lane) {
+    return !lanes[lane].steps.empty() && lanes[lane].steps.front()->is_apart();
+  };
   for (Node* node : ordered) {
     if (!node->is_passive() || lane_of.contains(node)) continue;
     const bool is_heavy = (node->type().flags & SLUICE_TYPE_HEAVY) != 0;
@@ -99,11 +102,13 @@ void assign_lanes(std::span<Node* const> ordered, Edges edges, std::vector<LaneL
     const std::set<size_t> devices =
         is_heavy ? std::set<size_t>{} : devices_fed(*node, edges, lane_of);
     const auto mixing = std::find_if(feeding.begin(), feeding.end(), [&](size_t lane) {
-      return !lanes[lane].head && !lanes[lane].is_closed;
+      return !lanes[lane].head && !lanes[lane].is_closed && !is_apart(lane);
     });
     size_t lane = lanes.size();
-    if (feeding.size() == 1 && !lanes[*feeding.begin()].is_closed &&
-        !(is_heavy && is_device(*feeding.begin()))) {
+    if (node->is_apart()) {
+      lanes.push_back({"mix " + node->id(), nullptr, {}, false});
+    } else if (feeding.size() == 1 && !lanes[*feeding.begin()].is_closed &&
+               !(is_heavy && is_device(*feeding.begin()))) {
       lane = *feeding.begin();
     } else if (devices.size() == 1) {
       lane = *devices.begin();

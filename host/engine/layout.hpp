@@ -27,7 +27,8 @@ struct LaneLayout {
 // Gives every node that is in none of `lanes` its place in one of them or in a new one. A device or
 // threaded node heads a lane of its own. A passive node belongs to the lane all its inputs come
 // from; fed by several, to that of the one device it feeds, or else to a mixing lane. A heavy one
-// never joins a device's lane.
+// never joins a device's lane. One that is apart gets a mixing lane, which only what that lane
+// alone feeds may join.
 void assign_lanes(std::span<Node* const> ordered, std::span<const std::unique_ptr<Edge>> edges,
                   std::vector<LaneLayout>& lanes);
 

@@ -1,5 +1,7 @@
 #include "host/engine/node.hpp"
 
+#include <sluice/state.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -202,7 +204,28 @@ support::Status Node::prepare(sluice_setup& setup) {
   is_prepared_ = true;
   // It has no start of its own: its lane calls it from its first turn on.
   if (is_passive() && state() == NodeState::kStarting) set_state(NodeState::kRunning, nullptr);
+  if (const Node* const before = std::exchange(predecessor_, nullptr)) take_state_of(*before);
   return {};
+}
+
+void Node::take_state_of(const Node& before) {
+  const auto table = [](const Node& node) {
+    return static_cast<const sluice_state*>(
+        node.type_.functions->get_interface(node.node_, SLUICE_STATE));
+  };
+  const sluice_state* const from = table(before);
+  const sluice_state* const to = table(*this);
+  if (!from || !from->save || !to || !to->load) return;
+  std::vector<std::byte> state;
+  const auto take = [](void* context, const void* data, size_t size_bytes) {
+    const auto* const bytes = static_cast<const std::byte*>(data);
+    static_cast<std::vector<std::byte>*>(context)->assign(bytes, bytes + size_bytes);
+  };
+  if (from->save(before.node_, &state, take) != SLUICE_OK) return;
+  const sluice_result result = to->load(node_, state.data(), state.size());
+  if (result == SLUICE_OK || !services_.log) return;
+  const support::Error error = take_error(result, "take over the state of the one before");
+  services_.log->write(id_, SLUICE_LOG_WARNING, "It begins anew: " + error.message);
 }
 
 support::Status Node::start_device() {

@@ -22,6 +22,10 @@ class Bell;
 class Lane;
 class Network;
 
+// A flag of the host's own in sluice_type.flags: a passive node that may keep its thread waiting
+// for a while, for another process, so its lane is for it and what it alone feeds.
+inline constexpr uint32_t kTypeIsApart = 1U << 31U;
+
 // The value of one parameter, complete and within its range.
 struct ParameterValue {
   double number = 0.0;
@@ -84,6 +88,7 @@ class Node {
   }
   bool is_threaded() const { return type_.execution == SLUICE_EXECUTION_THREADED; }
   bool is_device() const { return type_.execution == SLUICE_EXECUTION_DEVICE; }
+  bool is_apart() const { return (type_.flags & kTypeIsApart) != 0; }
   bool has_equal_counts() const { return has_equal_counts_; }
 
   std::vector<std::unique_ptr<InputPort>> inputs;
@@ -91,6 +96,10 @@ class Node {
   // By index in the type's array of ports; null for ports of the other direction or out of range.
   InputPort* input_at(uint32_t port) const;
   OutputPort* output_at(uint32_t port) const;
+
+  // A clock moves frames through one of its ports, so nobody may wait for long. Set by who knows
+  // the clocks, before the start and when they change. [any]
+  std::atomic<bool> is_clocked{false};
 
   // Seconds by which its slowest path from a source lags; see layout.hpp.
   double lag_s = 0.0;
@@ -155,6 +164,10 @@ class Node {
   // Goes on counting where `before`, which it replaces, is now. [control]
   void continue_from(const Node& before);
 
+  // Goes on from the state of `before`, of the same type, as soon as this one is prepared, if its
+  // plugin hands that over (sluice/state.h). `before` outlives that. [control]
+  void inherit(const Node& before) { predecessor_ = &before; }
+
   // A reader has pushed a code into the queue of an edge of this node; its lane looks. [any]
   std::atomic<bool> has_upstream_news{false};
   // Packets put or taken by its own calls. Node's lane.
@@ -196,6 +209,7 @@ class Node {
   uint32_t useful_room(uint32_t limit) const;
   bool is_abandoned() const;
   void release_inputs();
+  void take_state_of(const Node& before);
   void collect_events();
   void add_event(const sluice_event& event);
   void forward_marks(const sluice_input& in);
@@ -214,6 +228,7 @@ class Node {
   const sluice_threaded* threaded_ = nullptr;
   const sluice_device* device_ = nullptr;
   bool is_prepared_ = false;
+  const Node* predecessor_ = nullptr;
 
   std::vector<Parameter> parameters_;
   std::atomic<bool> parameters_changed_{false};

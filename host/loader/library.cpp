@@ -2,8 +2,10 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/dll/shared_library.hpp>
 #include <cstdlib>
@@ -13,6 +15,7 @@
 #include <set>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "host/loader/descriptor.hpp"
 #include "host/loader/elf_file.hpp"
@@ -87,6 +90,7 @@ struct Loaded {
   std::deque<boost::dll::shared_library> handles;
   // By canonical path.
   std::map<std::string, std::unique_ptr<const Library>> libraries;
+  std::vector<std::unique_ptr<const Library>> replaced;
 };
 Loaded& loaded() {
   static auto* const all = new Loaded;
@@ -110,6 +114,26 @@ std::string entry_defect(const sluice_library& entry) {
   return {};
 }
 
+// A file of another name with the same content, in the same folder where that can be written, so
+// that a search relative to it finds the same libraries.
+Result<std::filesystem::path> copy_of(const std::filesystem::path& file) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (const fs::path& folder : {file.parent_path(), fs::temp_directory_path(error)}) {
+    std::string name = folder / (".sluice-" + file.stem().string() + "-XXXXXX");
+    const int descriptor = mkostemp(name.data(), O_CLOEXEC);
+    if (descriptor < 0) continue;
+    close(descriptor);
+    if (fs::copy_file(file, name, fs::copy_options::overwrite_existing, error))
+      return fs::path(name);
+    fs::remove(name, error);
+  }
+  return Error{ErrorCode::kIo,
+               fmt::format("{} cannot be loaded anew: neither its folder nor the one for temporary "
+                           "files takes a copy of it.",
+                           file.string())};
+}
+
 }  // namespace
 
 FileStamp stamp_of(const std::filesystem::path& file) {
@@ -122,21 +146,18 @@ FileStamp stamp_of(const std::filesystem::path& file) {
 Library::Library(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Library::~Library() = default;
 
-Result<const Library*> Library::load(const std::filesystem::path& file) {
-  Loaded& all = loaded();
-  const std::lock_guard lock(all.mutex);
-  const std::filesystem::path path = real_path(file);
-  if (const auto known = all.libraries.find(path.native()); known != all.libraries.end()) {
-    return known->second.get();
-  }
+// Loads `opened` under the name of `file`. Under the lock of loaded().
+Result<std::unique_ptr<const Library>> Library::open(const std::filesystem::path& file,
+                                                     const std::filesystem::path& opened) {
   if (const auto status = check_plugin_file(file); !status) return status.error();
 
   const FileStamp stamp = stamp_of(file);
   namespace dll = boost::dll;
+  Loaded& all = loaded();
   dll::shared_library& handle = all.handles.emplace_back();
   std::error_code error;
   // Without rtld_now a missing symbol would end the process in the middle of an audio call.
-  handle.load(path, error, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
+  handle.load(opened, error, dll::load_mode::rtld_now | dll::load_mode::rtld_local);
   if (error) {
     const char* const message = dlerror();
     std::string sentence = explain_load_error(file, message == nullptr ? error.message() : message);
@@ -157,8 +178,36 @@ Result<const Library*> Library::load(const std::filesystem::path& file) {
   state->stamp = stamp;
   state->entry = copy_sized<sluice_library>(&entry, entry.struct_size);
   state->add_types();
+  return std::unique_ptr<const Library>(new Library(std::move(state)));
+}
+
+Result<const Library*> Library::load(const std::filesystem::path& file) {
+  Loaded& all = loaded();
+  const std::lock_guard lock(all.mutex);
+  const std::filesystem::path path = real_path(file);
+  if (const auto known = all.libraries.find(path.native()); known != all.libraries.end()) {
+    return known->second.get();
+  }
+  auto opened = open(file, path);
+  if (!opened) return std::move(opened).error();
+  return (all.libraries[path.native()] = *std::move(opened)).get();
+}
+
+Result<const Library*> Library::load_anew(const std::filesystem::path& file) {
+  Loaded& all = loaded();
+  const std::lock_guard lock(all.mutex);
+  const std::filesystem::path path = real_path(file);
+  auto copy = copy_of(path);
+  if (!copy) return std::move(copy).error();
+  auto opened = open(file, *copy);
+  // Its pages stay, and so does its inode: no later copy can be taken for it.
+  std::error_code ignored;
+  std::filesystem::remove(*copy, ignored);
+  if (!opened) return std::move(opened).error();
   auto& place = all.libraries[path.native()];
-  place.reset(new Library(std::move(state)));
+  // Nodes of the old one may still run.
+  if (place) all.replaced.push_back(std::move(place));
+  place = *std::move(opened);
   return place.get();
 }
 

@@ -34,6 +34,11 @@ class Library {
   // sentence names the file.
   static support::Result<const Library*> load(const std::filesystem::path& file);
 
+  // Loads what stands at `file` now beside what was loaded from there before, by way of a copy in
+  // its folder, or else in the one for temporary files. load gives the new one from then on. Errors
+  // as load, or kIo if there can be no copy; then everything is as it was.
+  static support::Result<const Library*> load_anew(const std::filesystem::path& file);
+
   const std::filesystem::path& file() const;
   FileStamp stamp() const;  // of the file when it was loaded
   std::string_view name() const;
@@ -55,6 +60,8 @@ class Library {
  private:
   struct State;
   explicit Library(std::unique_ptr<State> state);
+  static support::Result<std::unique_ptr<const Library>> open(const std::filesystem::path& file,
+                                                              const std::filesystem::path& opened);
   std::unique_ptr<State> state_;
 };
 

@@ -146,6 +146,64 @@ class Registry::State {
     return type;
   }
 
+  Result<const Type*> describe(std::string_view id) {
+    if (const auto known = found_.find(id); known != found_.end()) return known->second;
+    if (const auto known = described_.find(id); known != described_.end()) return known->second;
+    if (prober_.empty() || !is_type_id(id)) return find(id);
+    for (const fs::path& folder : folders_) {
+      const fs::path file = folder / (std::string(id) + ".so");
+      std::error_code error;
+      if (!fs::exists(fs::symlink_status(file, error))) continue;
+      if (own_.contains(canonical_or_same(folder))) break;
+      std::vector<const Type*> types;
+      std::optional<Error> failure;
+      const FileStamp stamp = stamp_of(file);
+      if (!cache_.find(file, stamp, types)) {
+        if (!probe_types(file, stamp, types, failure)) break;
+        cache_.save();
+      }
+      for (const Type* const type : types) {
+        if (type->id() == id) return described_.emplace(id, type).first->second;
+      }
+      break;
+    }
+    return find(id);
+  }
+
+  Result<std::vector<std::string>> reload(const fs::path& file) {
+    std::optional<Error> failure;
+    if (!is_probed(file, failure)) {
+      return failure ? *failure
+                     : Error{ErrorCode::kInvalid, fmt::format("{} has defects.", file.string())};
+    }
+    std::vector<std::string> ids;
+    const bool is_loaded = std::any_of(found_.begin(), found_.end(), [&](const auto& known) {
+      return known.second->file() == file;
+    });
+    if (is_loaded) {
+      const auto library = Library::load_anew(file);
+      if (!library) return library.error();
+      auto found = found_;
+      for (auto& [id, type] : found) {
+        if (type->file() != file) continue;
+        type = type_in(**library, id);
+        if (type == nullptr) {
+          return Error{ErrorCode::kNotFound,
+                       fmt::format("{} no longer offers a sound {}.", file.string(), id)};
+        }
+        ids.push_back(id);
+      }
+      found_ = std::move(found);
+    }
+    std::erase_if(described_, [&](const auto& known) {
+      if (known.second->file() != file) return false;
+      ids.push_back(known.first);
+      return true;
+    });
+    scanned_.erase(file);
+    return ids;
+  }
+
   std::vector<const Type*> all() {
     std::vector<const Type*> types;
     for (const auto& [id, offers] : scan()) {
@@ -158,6 +216,12 @@ class Registry::State {
 
   const std::vector<Problem>& problems() const { return problems_; }
   const std::vector<fs::path>& folders() const { return folders_; }
+  const fs::path& prober() const { return prober_; }
+  bool is_shipped(const Type& type) const {
+    // A member of a family is code of somebody else's that the family's plugin runs.
+    return type.id().find('/') == std::string_view::npos &&
+           own_.contains(canonical_or_same(type.file().parent_path()));
+  }
 
  private:
   using Offers = std::map<std::string, std::vector<const Type*>, std::less<>>;
@@ -348,6 +412,7 @@ class Registry::State {
   std::set<fs::path> own_;  // canonical
   std::vector<fs::path> folders_;
   std::map<std::string, const Type*, std::less<>> found_;
+  std::map<std::string, const Type*, std::less<>> described_;
   std::map<fs::path, Scanned> scanned_;
   std::set<std::string> hidden_;  // said already
   std::vector<Problem> problems_;
@@ -357,8 +422,14 @@ Registry::Registry(const RegistryOptions& options) : state_(std::make_unique<Sta
 Registry::~Registry() = default;
 
 Result<const Type*> Registry::find(std::string_view id) { return state_->find(id); }
+Result<const Type*> Registry::describe(std::string_view id) { return state_->describe(id); }
+Result<std::vector<std::string>> Registry::reload(const fs::path& file) {
+  return state_->reload(file);
+}
 std::vector<const Type*> Registry::all() { return state_->all(); }
 const std::vector<Problem>& Registry::problems() const { return state_->problems(); }
 const std::vector<fs::path>& Registry::folders() const { return state_->folders(); }
+const fs::path& Registry::prober() const { return state_->prober(); }
+bool Registry::is_shipped(const Type& type) const { return state_->is_shipped(type); }
 
 }  // namespace sluice::loader

@@ -65,13 +65,30 @@ class Registry {
   // it cannot be used. "FAMILY/NAME" is asked of the plugin that offers FAMILY.
   support::Result<const Type*> find(std::string_view id);
 
+  // The same, but code that was not made with this program is not loaded for it where another
+  // process can say what it is (RegistryOptions::prober): then it makes no nodes, see
+  // Type::is_loaded.
+  support::Result<const Type*> describe(std::string_view id);
+
   // All types in all folders, sorted by id. Those of files that have not changed since the last
   // scan come from the cache and are not loaded, see Type::is_loaded; nor are those that were
   // probed.
   std::vector<const Type*> all();
 
+  // Loads `file`, which has been built anew, beside what was loaded from it; find and describe give
+  // its types from then on, and what was given before stays valid. Returns the ids of those that
+  // were in use. Errors: as Library::load, also for a file that does not survive another process's
+  // look at it, or that no longer offers a type in use; then everything is as it was.
+  support::Result<std::vector<std::string>> reload(const std::filesystem::path& file);
+
   // What has been met so far, each sentence once, in the order met.
   const std::vector<Problem>& problems() const;
+
+  // RegistryOptions::prober.
+  const std::filesystem::path& prober() const;
+
+  // Whether the type comes from a folder of plugins that were made with this program.
+  bool is_shipped(const Type& type) const;
 
   // The folders searched that exist, in order.
   const std::vector<std::filesystem::path>& folders() const;

@@ -9,12 +9,12 @@
 namespace sluice::session {
 
 BuildResult build(const graph::Document& document, loader::Registry& registry,
-                  engine::EngineOptions options) {
+                  BuildOptions options) {
   return GraphBuilder(document, registry, options).run();
 }
 
 BuildResult extend(const graph::Document& document, loader::Registry& registry,
-                   engine::EngineOptions options, Running running) {
+                   BuildOptions options, Running running) {
   return GraphBuilder(document, registry, options, std::move(running)).run();
 }
 

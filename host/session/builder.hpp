@@ -20,6 +20,7 @@ namespace sluice::session {
 struct PlannedNode {
   engine::Node* node = nullptr;
   bool is_inserted = false;            // an adapter the graph does not name
+  bool is_isolated = false;            // runs in a process of its own
   std::vector<ClockName> own_clocks;   // declared by its ports, in the order of the type's ports
   std::vector<ClockName> port_clocks;  // what moves frames there, neighbours' clocks included
 };
@@ -59,6 +60,14 @@ struct Running {
   std::vector<Landing> landings;
 };
 
+struct BuildOptions : engine::EngineOptions {
+  BuildOptions(engine::EngineOptions options)  // NOLINT: implicit
+      : engine::EngineOptions(options) {}
+
+  // Nodes of plugins that were not made with this program run in processes of their own.
+  bool isolates_third_party = false;
+};
+
 struct BuildResult {
   std::unique_ptr<engine::Engine> engine;  // null if there are errors, and from extend
   std::vector<PlannedNode> nodes;          // in the order of the graph, adapters at their reader
@@ -75,13 +84,13 @@ struct BuildResult {
 // Creates every node of the document and joins them; prepares nothing, opens nothing but what nodes
 // must look at to say what they are. All errors at once, as far as one does not hide another.
 BuildResult build(const graph::Document& document, loader::Registry& registry,
-                  engine::EngineOptions options);
+                  BuildOptions options);
 
 // Announces to the running engine (add, connect) what the document has beyond `running`, which is
 // everything that stays. In the result is what stays and what is new. If there are errors the
 // caller withdraws what was announced.
 BuildResult extend(const graph::Document& document, loader::Registry& registry,
-                   engine::EngineOptions options, Running running);
+                   BuildOptions options, Running running);
 
 // Nodes of the document that run: those with an active edge, those on standby, or all of a document
 // without edges.

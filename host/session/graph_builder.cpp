@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/isolate/isolated_type.hpp"
+
 namespace sluice::session {
 
 using engine::InputPort;
@@ -51,14 +53,14 @@ engine::ParameterValue GraphBuilder::default_of(const sluice_parameter& declared
 }
 
 GraphBuilder::GraphBuilder(const graph::Document& document, loader::Registry& registry,
-                           engine::EngineOptions options)
+                           BuildOptions options)
     : document_(document), registry_(registry), options_(options) {
   result_.engine = std::make_unique<engine::Engine>(options);
   engine_ = result_.engine.get();
 }
 
 GraphBuilder::GraphBuilder(const graph::Document& document, loader::Registry& registry,
-                           engine::EngineOptions options, Running running)
+                           BuildOptions options, Running running)
     : document_(document),
       registry_(registry),
       options_(options),
@@ -98,7 +100,8 @@ void GraphBuilder::make_nodes() {
       by_id_[wanted.id] = there->node;
       continue;
     }
-    auto type = registry_.find(wanted.type);
+    auto type = registry_.describe(wanted.type);
+    if (type && !is_isolated(**type, &wanted)) type = registry_.find(wanted.type);
     if (!type) {
       error(wanted.type_at, type.error().message);
       continue;
@@ -108,21 +111,42 @@ void GraphBuilder::make_nodes() {
       const graph::NodeParameter* given = wanted.find_parameter(declared.key);
       values.push_back(given ? to_engine(declared, given->value) : default_of(declared));
     }
-    auto node = engine_->add(wanted.id, (*type)->data(), std::move(values), seed_of(wanted.id));
+    auto data = data_of(**type, &wanted);
+    if (!data) {
+      error(wanted.at, wanted.id + ": " + data.error().message);
+      continue;
+    }
+    auto node = engine_->add(wanted.id, **data, std::move(values), seed_of(wanted.id));
     if (!node) {
       error(wanted.at, node.error().message);
       continue;
     }
     add_planned(**node, false);
+    if (is_isolated(**type, &wanted)) {
+      result_.nodes.back().is_isolated = true;
+      if (!wanted.isolate) {
+        result_.notes.push_back(wanted.id + " runs in a process of its own: " +
+                                (*type)->file().string() + " did not come with Sluice.");
+      }
+    }
     document_node_[*node] = &wanted;
     by_id_[wanted.id] = *node;
-    if (wanted.isolate) {
-      result_.diagnostics.push_back(
-          {graph::Severity::kWarning, wanted.at,
-           wanted.id + " asks for a process of its own (isolate), which this version does not "
-                       "give: it runs inside sluice, and a crash of it ends sluice"});
-    }
   }
+}
+
+// `wanted` is null for a node that the graph does not name.
+bool GraphBuilder::is_isolated(const loader::Type& type, const graph::Node* wanted) const {
+  if (wanted && wanted->isolate) return true;
+  return options_.isolates_third_party && !registry_.is_shipped(type);
+}
+
+// What the engine makes nodes of: the type itself, or its kind in a process of its own.
+support::Result<const sluice_type*> GraphBuilder::data_of(const loader::Type& type,
+                                                          const graph::Node* wanted) const {
+  if (!is_isolated(type, wanted)) return &type.data();
+  auto isolated = isolate::isolated(type, registry_.prober());
+  if (!isolated) return std::move(isolated).error();
+  return *isolated;
 }
 
 void GraphBuilder::make_wires() {
@@ -182,7 +206,7 @@ const Landing* GraphBuilder::landing_at(const InputPort& port) const {
 
 void GraphBuilder::add_planned(Node& node, bool is_inserted) {
   const std::vector<ClockName> clocks(node.type().port_count);
-  result_.nodes.push_back({&node, is_inserted, clocks, clocks});
+  result_.nodes.push_back({&node, is_inserted, false, clocks, clocks});
 }
 
 PlannedNode& GraphBuilder::planned(const Node& node) {

@@ -19,10 +19,9 @@ namespace sluice::session {
 
 class GraphBuilder {
  public:
-  GraphBuilder(const graph::Document& document, loader::Registry& registry,
-               engine::EngineOptions options);
-  GraphBuilder(const graph::Document& document, loader::Registry& registry,
-               engine::EngineOptions options, Running running);
+  GraphBuilder(const graph::Document& document, loader::Registry& registry, BuildOptions options);
+  GraphBuilder(const graph::Document& document, loader::Registry& registry, BuildOptions options,
+               Running running);
 
   // Once.
   BuildResult run();
@@ -46,6 +45,9 @@ class GraphBuilder {
 
   // Nodes and wires.
   void make_nodes();
+  bool is_isolated(const loader::Type& type, const graph::Node* wanted) const;
+  support::Result<const sluice_type*> data_of(const loader::Type& type,
+                                              const graph::Node* wanted) const;
   void make_wires();
   void add_wire(const graph::Edge& edge, bool is_later);
   const Landing* landing_at(const engine::InputPort& port) const;
@@ -100,7 +102,7 @@ class GraphBuilder {
 
   const graph::Document& document_;
   loader::Registry& registry_;
-  const engine::EngineOptions options_;
+  const BuildOptions options_;
   const Running running_;
   engine::Engine* engine_ = nullptr;
   std::set<const engine::Node*> running_nodes_;

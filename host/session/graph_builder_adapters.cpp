@@ -79,7 +79,9 @@ Node* GraphBuilder::insert(uint32_t flag, const InputPort& port, const char* wha
     for (const sluice_parameter& declared : (*type)->parameters()) {
       values.push_back(adapter_value(declared, to));
     }
-    auto node = engine_->add(id, (*type)->data(), std::move(values), seed_of(id));
+    const auto data = data_of(**type, nullptr);
+    if (!data) continue;
+    auto node = engine_->add(id, **data, std::move(values), seed_of(id));
     if (!node) continue;
     add_planned(**node, true);
     (*node)->inputs[0]->format = from;

@@ -178,6 +178,9 @@ void GraphBuilder::complete_clocks(const ClockMap& clocks) {
     for (uint32_t port = 0; port < planned.node->type().port_count; ++port) {
       planned.port_clocks[port] = clocks.clock(*planned.node, port);
     }
+    const bool is_clocked = std::any_of(planned.port_clocks.begin(), planned.port_clocks.end(),
+                                        [](const ClockName& clock) { return !clock.is_none(); });
+    planned.node->is_clocked.store(is_clocked, std::memory_order_relaxed);
   }
 }
 

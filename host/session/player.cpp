@@ -39,18 +39,19 @@ std::unique_ptr<Player> Player::make(const graph::Document& document, loader::Re
                                      const PlayerOptions& options,
                                      std::vector<graph::Diagnostic>& diagnostics) {
   std::unique_ptr<Player> player(new Player);
-  engine::EngineOptions engine_options;
-  engine_options.time = options.time;
-  engine_options.is_offline = options.is_offline;
-  engine_options.block_frames = options.block_frames != 0 ? options.block_frames
-                                : options.is_offline      ? kOfflineBlockFrames
-                                                          : kRealTimeBlockFrames;
-  engine_options.priority = options.priority;
-  engine_options.network = options.network ? options.network : player->network_.get();
-  engine_options.log = player->log_.get();
-  player->engine_options_ = engine_options;
+  BuildOptions build_options{engine::EngineOptions{}};
+  build_options.time = options.time;
+  build_options.is_offline = options.is_offline;
+  build_options.block_frames = options.block_frames != 0 ? options.block_frames
+                               : options.is_offline      ? kOfflineBlockFrames
+                                                         : kRealTimeBlockFrames;
+  build_options.priority = options.priority;
+  build_options.network = options.network ? options.network : player->network_.get();
+  build_options.log = player->log_.get();
+  build_options.isolates_third_party = options.isolates_third_party;
+  player->build_options_ = build_options;
   player->is_metered_ = options.is_metered;
-  player->build_ = build(document, registry, engine_options);
+  player->build_ = build(document, registry, player->build_options_);
   diagnostics = player->build_.diagnostics;
   if (!player->build_.engine) return nullptr;
   engine::Engine& engine = player->engine();

@@ -24,6 +24,7 @@ struct PlayerOptions {
   bool is_metered = false;             // levels and run times
   bool is_dry_run = false;             // solve formats and clocks only; cannot be started
   engine::Network* network = nullptr;  // outlives the player; null: the real one
+  bool isolates_third_party = false;   // see BuildOptions
 };
 
 class Player {
@@ -35,7 +36,7 @@ class Player {
   ~Player();
 
   engine::Engine& engine() { return *build_.engine; }
-  const engine::EngineOptions& engine_options() const { return engine_options_; }
+  const BuildOptions& build_options() const { return build_options_; }
   bool is_metered() const { return is_metered_; }
   const BuildResult& plan() const { return build_; }
   int64_t start_ns() const { return start_ns_; }
@@ -61,7 +62,7 @@ class Player {
 
   std::unique_ptr<Log> log_;
   std::unique_ptr<engine::Network> network_;
-  engine::EngineOptions engine_options_;
+  BuildOptions build_options_{engine::EngineOptions{}};
   bool is_metered_ = false;
   BuildResult build_;
   int64_t start_ns_ = 0;

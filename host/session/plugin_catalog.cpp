@@ -167,7 +167,7 @@ graph::Catalog catalog_for(std::string_view text, loader::Registry& registry) {
           return std::filesystem::is_regular_file(folder / (id + ".so"), ignored);
         });
     if (!has_file) continue;
-    if (auto type = registry.find(id)) {
+    if (auto type = registry.describe(id)) {
       if (auto status = catalog.add(to_node_type(**type)); !status) {
         catalog.add_unavailable(id, status.error().message);
       }

@@ -269,6 +269,8 @@ support::Result<Session::Next> Session::load(Value base, const ChangeRequest& re
     return next;
   }
   next.steps.clear();
+  // What is made anew may be of a type that was.
+  if (!request.anew.empty()) next.types = catalog_for(graph::to_json(base), registry_);
   auto loaded = load_document(base, next.types);
   if (!loaded.document) {
     std::string message = sentence_of(loaded.diagnostics);
@@ -352,7 +354,8 @@ bool Session::begin(Pending& pending) {
     fail(pending, std::move(next).error());
     return true;
   }
-  if (auto called_back = call_back(*next); called_back && !request.is_dry_run) {
+  if (auto called_back = request.anew.empty() ? call_back(*next) : std::nullopt;
+      called_back && !request.is_dry_run) {
     warming_ = *std::move(called_back);
     warming_->next = *std::move(next);
     if (auto status = build_beside(*warming_); !status) {
@@ -368,7 +371,7 @@ bool Session::begin(Pending& pending) {
     commit();
     return true;
   }
-  return carry_out(pending, *std::move(next), {});
+  return carry_out(pending, *std::move(next), request.anew);
 }
 
 // `anew`: ids of nodes and keys of edges to be replaced whatever their settings.
@@ -448,7 +451,7 @@ std::set<std::string> Session::to_make_anew(const Warming& warming) const {
 void Session::finish(Pending& pending, const Next& next, const ChangePlan& plan) {
   if (pending.request.is_undo) {
     history_.pop_back();
-  } else {
+  } else if (pending.request.anew.empty()) {
     history_.push_back(std::move(base_));
     if (history_.size() > kMostHistory) history_.erase(history_.begin());
   }

@@ -32,6 +32,7 @@ struct ChangeRequest {
   std::vector<graph::Value> operations;  // of edits.hpp, in this order
   std::optional<graph::Value> patch;     // RFC 6902, on the normal form
   std::optional<graph::Value> document;  // a whole graph
+  std::set<std::string> anew;            // ids of nodes to be replaced, whatever else changes
   bool is_undo = false;                  // back to before the last change
   bool keeps_routes = false;             // document: routes that are taken stay so where they exist
   bool is_dry_run = false;               // say what would happen, and do nothing
@@ -140,6 +141,7 @@ class Session {
   support::Status build_beside(Warming& warming);
   std::set<std::string> to_make_anew(const Warming& warming) const;
   void mark_entering(Warming& warming);
+  void hand_over_state(const Warming& warming);
   void carry_statistics(const Warming& warming);
   std::optional<support::Error> warm_up(bool& is_ready);
   void set_pace_where_nobody_does(Warming& warming);

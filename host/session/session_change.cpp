@@ -164,7 +164,7 @@ support::Status Session::announce(Warming& warming) {
       running.nodes.push_back(node.planned);
     }
   }
-  warming.built = extend(warming.next.document, registry_, player_->engine_options(), running);
+  warming.built = extend(warming.next.document, registry_, player_->build_options(), running);
   for (const graph::Diagnostic& diagnostic : warming.built.diagnostics) {
     if (diagnostic.severity != graph::Severity::kError) continue;
     engine.withdraw();
@@ -214,6 +214,7 @@ support::Status Session::build_beside(Warming& warming) {
       engine.set_policy_live(*hop, engine::WhenFull::kSkip, hop->fill_after_frames);
     }
   }
+  hand_over_state(warming);
   if (auto status = engine.apply(); !status) return status;
   engine.set_metered(player_->is_metered());
   carry_statistics(warming);
@@ -227,6 +228,17 @@ support::Status Session::build_beside(Warming& warming) {
   warming.deadline_ns =
       engine.clock().now_ns() + patience_ns + static_cast<int64_t>(delay_ms * 1e6);
   return {};
+}
+
+void Session::hand_over_state(const Warming& warming) {
+  for (const PlannedNode& made : warming.built.nodes) {
+    const auto old = std::find_if(nodes_.begin(), nodes_.end(), [&](const RunningNode& node) {
+      return node.settings.id == made.node->id() && node.planned.node != made.node;
+    });
+    if (made.is_inserted || old == nodes_.end()) continue;
+    const engine::Node& before = *old->planned.node;
+    if (std::string_view(before.type().id) == made.node->type().id) made.node->inherit(before);
+  }
 }
 
 // What replaces a node, or an edge of the same name, goes on counting where that is now.

@@ -39,16 +39,29 @@ TEST_F(Cli, Check_tells_the_plan_and_starts_nothing) {
   EXPECT_EQ(files(), 0u);
 }
 
-TEST_F(Cli, Isolate_is_answered_with_one_warning_and_the_graph_runs) {
-  for (const char* const command : {"check", "render"}) {
-    const Ended ended =
-        sluice({command, "-q", "-e",
-                "source.tone duration_ms=10 -> filter.gain isolate=true -> sink.null"});
-    EXPECT_EQ(ended.exit_code, 0) << ended.err;
-    EXPECT_THAT(ended.err, AllOf(StartsWith("-e:1:"), HasSubstr("warning: gain asks for a process"),
-                                 HasSubstr("(isolate)")));
-    EXPECT_EQ(lines(ended.err), 1u) << ended.err;
-  }
+TEST_F(Cli, Isolate_says_so_and_renders_the_same) {
+  const auto graph = [](const std::string& isolate, const std::string& file) {
+    return "source.tone duration_ms=100" + isolate + " -> filter.gain gain_db=-3" + isolate +
+           " -> sink.wav path=" + file + isolate;
+  };
+  const Ended checked = sluice({"check", "-e", graph(" isolate=true", "there.wav")});
+  EXPECT_EQ(checked.exit_code, 0) << checked.err;
+  EXPECT_THAT(checked.out, HasSubstr("gain (filter.gain), in a process of its own"));
+  EXPECT_THAT(checked.out, HasSubstr("mix gain, then gain"));
+  output({"render", "-q", "-e", graph(" isolate=true", "there.wav")});
+  output({"render", "-q", "-e", graph("", "here.wav")});
+  EXPECT_EQ(content(work_ / "there.wav"), content(work_ / "here.wav"));
+}
+
+TEST_F(Cli, Isolate_third_party_takes_those_that_did_not_come_with_sluice) {
+  fs::create_directory(work_ / "others");
+  fs::copy_file(bad_plugin_folder() / "troubled.so", work_ / "others" / "bad.troubled.so");
+  const Ended ended = sluice({"check", "--plugin-dir", "others", "--isolate-third-party", "-e",
+                              "source.tone -> bad.troubled -> sink.null"});
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("troubled (bad.troubled), in a process of its own"));
+  EXPECT_THAT(ended.out, HasSubstr("did not come with Sluice"));
+  EXPECT_THAT(ended.out, Not(HasSubstr("tone (source.tone), in a process of its own")));
 }
 
 TEST_F(Cli, Normal_form_loads_again_to_the_same_normal_form) {
