@@ -183,20 +183,75 @@ std::vector<std::filesystem::path> GraphFile::files() const {
   return files;
 }
 
+// Those whose nodes are in the graph.
+std::vector<std::filesystem::path> GraphFile::plugins() const {
+  std::vector<std::filesystem::path> files;
+  for (const graph::Node& node : session_.document().nodes) {
+    const graph::NodeType* type = session_.types().find(node.type);
+    if (type && !type->plugin.empty()) files.emplace_back(type->plugin);
+  }
+  return files;
+}
+
+support::Status GraphFile::follow() {
+  std::vector<std::filesystem::path> all = files();
+  for (const std::filesystem::path& plugin : plugins()) {
+    all.push_back(plugin);
+    plugin_stamps_.try_emplace(plugin, loader::stamp_of(plugin));
+  }
+  return watch_->watch(all);
+}
+
 support::Status GraphFile::watch() {
   auto watch = FileWatch::make(files());
   if (!watch) return std::move(watch).error();
   watch_ = *std::move(watch);
-  return {};
+  return follow();
 }
 
 void GraphFile::look() {
   if (!watch_) return;
+  // Another type may have come in.
+  if (std::exchange(followed_version_, session_.version()) != session_.version()) {
+    if (auto status = follow(); !status) support::log_warning(status.error().message);
+  }
   // Some editors save in several steps: what counts is how it is when there is quiet.
   if (watch_->has_news()) {
     has_news_ = true;
   } else if (std::exchange(has_news_, false)) {
     take_up();
+    take_up_plugins();
+  }
+}
+
+// A linker that is not done yet leaves a file that cannot be loaded; its end is news again.
+void GraphFile::take_up_plugins() {
+  for (auto& [plugin, stamp] : plugin_stamps_) {
+    const loader::FileStamp now = loader::stamp_of(plugin);
+    if (now == stamp || now == loader::FileStamp{}) continue;
+    stamp = now;
+    const auto ids = registry_.reload(plugin);
+    if (!ids) {
+      support::log_error(ids.error().message + kStays);
+      continue;
+    }
+    ChangeRequest request;
+    request.origin = "plugin";
+    std::string names;
+    for (const graph::Node& node : session_.document().nodes) {
+      if (std::find(ids->begin(), ids->end(), node.type) == ids->end()) continue;
+      request.anew.insert(node.id);
+      names += (names.empty() ? "" : ", ") + node.id;
+    }
+    if (request.anew.empty()) continue;
+    const std::string file = plugin.string();
+    session_.change(std::move(request), [file, names](const session::ChangeResult& result) {
+      if (result.status.ok()) {
+        support::log_info(file + " was built anew: " + names + " now runs it.");
+      } else {
+        support::log_error(file + ": " + result.status.error().message + kStays);
+      }
+    });
   }
 }
 
@@ -218,7 +273,7 @@ void GraphFile::take_up() {
     for (const std::string& step : result.steps) steps += (steps.empty() ? "" : ", ") + step;
     support::log_info(options_.file + " was saved: " + (steps.empty() ? "nothing new" : steps) +
                       ".");
-    if (auto status = watch_->watch(files()); !status) {
+    if (auto status = follow(); !status) {
       support::log_warning(status.error().message);
     }
   });

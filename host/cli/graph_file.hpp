@@ -2,6 +2,8 @@
 // somebody has edited it. [control]
 #pragma once
 
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +12,7 @@
 #include "host/cli/file_watch.hpp"
 #include "host/cli/graph_options.hpp"
 #include "host/control/control.hpp"
+#include "host/loader/library.hpp"
 #include "host/session/session.hpp"
 #include "host/support/result.hpp"
 
@@ -26,7 +29,8 @@ class GraphFile {
   void offer(control::ControlOptions& options);
 
   // Follows what others save from now on: what differs from the file as it was changes in what
-  // plays, too. Error: files cannot be watched.
+  // plays, too. So do the files of its plugins: nodes of one that was built anew are replaced.
+  // Error: files cannot be watched.
   support::Status watch();
   // To be called about ten times a second.
   void look();
@@ -42,13 +46,18 @@ class GraphFile {
   support::Result<std::string> text() const;
   support::Status replace(const std::string& text);
   std::vector<std::filesystem::path> files() const;
+  support::Status follow();
   void take_up();
+  void take_up_plugins();
+  std::vector<std::filesystem::path> plugins() const;
 
   session::Session& session_;
   loader::Registry& registry_;
   GraphOptions options_;
   LoadedGraph loaded_;  // as the file was when it was last read or written
   std::unique_ptr<FileWatch> watch_;
+  std::map<std::filesystem::path, loader::FileStamp> plugin_stamps_;  // of those that are watched
+  uint64_t followed_version_ = 0;
   bool has_news_ = false;
 };
 

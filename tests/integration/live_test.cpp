@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -336,6 +338,54 @@ TEST_F(Live, Edited_file_changes_what_plays_and_an_error_in_it_leaves_the_sound)
   EXPECT_THAT(content("live.json"), HasSubstr("-6"));
   std::this_thread::sleep_for(std::chrono::milliseconds(500));
   EXPECT_EQ(call("status")["version"], version + 1);
+}
+
+// In the host and in a process of its own.
+TEST_F(Live, Plugin_built_anew_takes_over_behind_a_cross_fade) {
+  const fs::path plugin = fs::path(folder_ / "plugins") / "bad.troubled.so";
+  fs::create_directory(plugin.parent_path());
+  for (const std::string isolate : {"false", "true"}) {
+    SCOPED_TRACE("isolate: " + isolate);
+    fs::copy_file(bad_plugin_folder() / "troubled.so", plugin,
+                  fs::copy_options::overwrite_existing);
+    const std::string name = "anew-" + isolate;
+    write(name + ".json", R"({"sluice": 1, "name": ")" + name + R"(", "nodes": {
+        "tone": {"type": "source.tone", "params": {"live": true, "frequency_hz": 100}},
+        "new": {"type": "bad.troubled", "isolate": )" +
+                              isolate + R"(},
+        "heard": {"type": "sink.wav", "params": {"path": ")" +
+                              name + R"(.wav"}}},
+      "edges": ["tone -> new -> heard"]})");
+    const pid_t host = start(name + ".json", "--watch --plugin-dir plugins");
+    wait_for(name);
+    const auto frames = [&] {
+      return call("status --graph " + name)["nodes"]["tone"]["statistics"]["frames"].get<double>();
+    };
+    ASSERT_TRUE(comes([&] { return frames() > 12000; }));
+    // As a build does: another file of the same name.
+    fs::copy_file(bad_plugin_folder() / "troubled_anew.so", folder_ / "plugins/new");
+    fs::rename(folder_ / "plugins/new", plugin);
+    ASSERT_TRUE(comes([&] {
+      return content(name + ".json.log").find("was built anew: new now runs it.") !=
+             std::string::npos;
+    })) << content(name + ".json.log");
+    const double then = frames();
+    ASSERT_TRUE(comes([&] { return frames() > then + 24000; }));
+    end(host);
+    hosts_.pop_back();
+    // -20 dB, then twice as much, and no step beyond that of the tone.
+    const std::vector<float> heard = read_sound_float(folder_ / (name + ".wav"));
+    ASSERT_GT(heard.size(), 48000U);
+    float before = 0, after = 0, step = 0;
+    for (size_t i = 2; i < heard.size(); ++i) {
+      float& peak = i < 10000 ? before : after;
+      peak = std::max(peak, std::fabs(heard[i]));
+      step = std::max(step, std::fabs(heard[i] - heard[i - 2]));
+    }
+    EXPECT_NEAR(before, 0.1, 0.001);
+    EXPECT_NEAR(after, 0.2, 0.002);
+    EXPECT_LT(step, 0.2 * 2 * 3.15 * 100 / 48000 * 1.2);
+  }
 }
 
 TEST_F(Live, Routes_and_live_parameters_survive_a_kill) {
