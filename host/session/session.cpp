@@ -43,18 +43,26 @@ const Value* find_parameter_in(const Value& base, const std::string& id, const s
   return at;
 }
 
+// It sets parameters and does nothing else.
+bool is_of_parameters(const ChangeRequest& request) {
+  if (request.operations.empty() || request.is_undo || request.patch || request.document ||
+      !request.anew.empty()) {
+    return false;
+  }
+  return std::all_of(request.operations.begin(), request.operations.end(), [](const Value& one) {
+    const Value* op = one.is_object() ? one.find("op") : nullptr;
+    const Value* target = op ? one.find("target") : nullptr;
+    return op && op->is_text() && op->text() == "set" && target && target->is_text();
+  });
+}
+
 // What nothing but live parameters comes to is put into `document` without reading `base` again,
 // and said in `steps`. False if it is more than that, or not right, which reading it explains.
 bool set_live_parameters(const Value& base, const ChangeRequest& request,
                          const graph::Catalog& types, graph::Document& document,
                          std::vector<std::string>& steps) {
-  if (request.operations.empty() || request.is_undo || request.patch || request.document) {
-    return false;
-  }
   for (const Value& operation : request.operations) {
-    const Value* op = operation.find("op");
     const Value* target = operation.find("target");
-    if (!op || !op->is_text() || op->text() != "set" || !target || !target->is_text()) return false;
     const size_t dot = target->text().rfind('.');
     if (dot == std::string::npos) return false;
     const std::string id = target->text().substr(0, dot);
@@ -222,6 +230,7 @@ support::Result<Value> Session::changed_base(const ChangeRequest& request) {
     const std::string text = graph::to_json(document);
     graph::LoadOptions options;
     options.applies_routes = false;
+    options.needs_inputs = false;  // what was taken apart while it plays may stay so
     const graph::Catalog types = full_catalog(registry_);
     const auto loaded = graph::load_text(text, document_.file, types, options);
     if (!loaded.document) return Error{ErrorCode::kInvalid, sentence_of(loaded.diagnostics)};
@@ -263,12 +272,14 @@ support::Result<Value> Session::changed_base(const ChangeRequest& request) {
 support::Result<Session::Next> Session::load(Value base, const ChangeRequest& request) {
   Next next;
   next.types = types_;
-  next.document = document_;
-  if (set_live_parameters(base, request, types_, next.document, next.steps)) {
-    next.base = std::move(base);
-    return next;
+  if (is_of_parameters(request)) {
+    next.document = document_;
+    if (set_live_parameters(base, request, types_, next.document, next.steps)) {
+      next.base = std::move(base);
+      return next;
+    }
+    next.steps.clear();
   }
-  next.steps.clear();
   // What is made anew may be of a type that was.
   if (!request.anew.empty()) next.types = catalog_for(graph::to_json(base), registry_);
   auto loaded = load_document(base, next.types);

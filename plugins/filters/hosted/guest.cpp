@@ -1,5 +1,7 @@
 #include "guest.hpp"
 
+#include <sluice/plugin.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -42,6 +44,15 @@ std::string unit_in(std::string_view name) {
     }
   }
   return {};
+}
+
+std::string why_no_filter(const Guest& guest) {
+  if (guest.audio_in.empty()) return "It takes no audio.";
+  if (guest.audio_out.empty()) return "It gives no audio.";
+  const size_t most = std::max(guest.audio_in.size(), guest.audio_out.size());
+  if (most <= SLUICE_MAX_CHANNELS) return {};
+  return "It has " + std::to_string(most) + " channels; " + std::to_string(SLUICE_MAX_CHANNELS) +
+         " are the most there can be.";
 }
 
 double exact(float number) {

@@ -64,6 +64,9 @@ class Instance {
 // "Cutoff Freq (Hz)" -> "cutoff_freq_hz": a key of a parameter that is not among `taken`.
 std::string key_of(std::string_view name, const std::vector<std::string>& taken);
 
+// Why a guest with these audio ports is no filter; empty: it is one.
+std::string why_no_filter(const Guest& guest);
+
 // "Freq (Hz)", "Gain [dB]": the unit in brackets at the end; empty if it is none that is known.
 std::string unit_in(std::string_view name);
 

@@ -116,8 +116,7 @@ Guest guest_of(const LADSPA_Descriptor& descriptor) {
       guest.meters.push_back({port, meters.back(), name, unit_in(name)});
     }
   }
-  if (guest.audio_in.empty()) guest.remark = "It takes no audio.";
-  if (guest.audio_out.empty()) guest.remark = "It gives no audio.";
+  guest.remark = why_no_filter(guest);
   return guest;
 }
 

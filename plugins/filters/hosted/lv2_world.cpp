@@ -101,8 +101,7 @@ class Reader {
                    ? static_cast<int64_t>(lilv_plugin_get_latency_port_index(plugin_))
                    : -1;
     for (uint32_t port = 0; port < lilv_plugin_get_num_ports(plugin_); ++port) add(port, guest);
-    if (guest.remark.empty() && guest.audio_in.empty()) guest.remark = "It takes no audio.";
-    if (guest.remark.empty() && guest.audio_out.empty()) guest.remark = "It gives no audio.";
+    if (guest.remark.empty()) guest.remark = why_no_filter(guest);
     return guest;
   }
 

@@ -184,6 +184,20 @@ TEST(Session, Dry_run_tells_and_does_nothing) {
   EXPECT_EQ(world.session->version(), 1U);
 }
 
+TEST(Session, Document_may_have_an_input_that_nothing_feeds_as_a_change_may_leave_one) {
+  SessionWorld world(kGraph);
+  ASSERT_TRUE(world.session);
+  ChangeRequest document;
+  document.document = json(R"({"sluice": 1, "nodes": {
+    "tone": {"type": "source.tone", "params": {"channels": 1, "live": true}},
+    "hub": "filter.gain", "loose": "filter.gain", "end": "sink.null"},
+    "edges": ["tone -> hub -> end", "loose -> end"]})");
+  EXPECT_EQ(said(world.change(document)), "");
+  world.settle();
+  world.run_for(100 * kMsNs);
+  EXPECT_GT(world.node("end").inputs[0]->edges[0]->read_frames, 0U);
+}
+
 TEST(Session, Whole_document_and_patch_change_what_differs) {
   SessionWorld world(kGraph);
   ASSERT_TRUE(world.session);
