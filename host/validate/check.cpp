@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "host/loader/type_family.hpp"
 #include "host/validate/samples.hpp"
 
 namespace sluice::validate {
@@ -101,8 +102,16 @@ const loader::Library* Subject::library() {
 const loader::Type* Subject::type() {
   if (type_) return type_;
   if (!library()) return nullptr;
+  // Of a member the part in front of the slash is its family's.
+  const std::string family = type_id_.substr(0, type_id_.find('/'));
   for (const loader::Type* each : library_->types()) {
-    if (each->id() == type_id_) return type_ = each;
+    if (each->id() != family) continue;
+    if (family == type_id_) return type_ = each;
+    doing("the making of a type");
+    const auto member = loader::find_member(*each, type_id_);
+    if (member) return type_ = *member;
+    skip(member.error().message);
+    return nullptr;
   }
   skip("Its description has defects.");
   return nullptr;

@@ -128,10 +128,11 @@ Report run(const Options& options, const Check& check, const std::string& type) 
   return report;
 }
 
-// The ids and executions of the types, asked for in a process of its own.
+// What is known of the types, asked for in a process of its own.
 struct Kind {
   std::string id;
   uint32_t execution;
+  bool is_family;  // its members make nodes, it makes none
 };
 std::vector<Kind> types_of(const Options& options) {
   const Report report = in_child(
@@ -140,13 +141,22 @@ std::vector<Kind> types_of(const Options& options) {
         const loader::Library* library = subject.library();
         if (!library) return;
         for (const loader::Type* type : library->types()) {
-          found.notes.push_back(fmt::format("{} {}", type->execution(), type->id()));
+          const bool is_family = (type->data().flags & SLUICE_TYPE_FAMILY) != 0;
+          found.notes.push_back(
+              fmt::format("{}{} {}", type->execution(), is_family ? 'f' : 't', type->id()));
         }
       },
       std::chrono::milliseconds(static_cast<int64_t>(options.patience_s * 1000)));
   std::vector<Kind> kinds;
   for (const std::string& note : report.notes) {
-    kinds.push_back({note.substr(2), static_cast<uint32_t>(note[0] - '0')});
+    const Kind kind{note.substr(3), static_cast<uint32_t>(note[0] - '0'), note[1] == 'f'};
+    kinds.push_back(kind);
+    // Members are made when they are asked for.
+    for (const std::string& wanted : options.types) {
+      if (kind.is_family && wanted.starts_with(kind.id + "/")) {
+        kinds.push_back({wanted, kind.execution, false});
+      }
+    }
   }
   return kinds;
 }
@@ -192,24 +202,28 @@ int validate(const Options& options) {
     return refuse(fmt::format("{} is no file.", options.file));
   }
   std::vector<Line> lines;
-  const auto check_all = [&](const std::string& type, uint32_t execution) {
+  const auto check_all = [&](const std::string& type, uint32_t execution, bool is_family) {
     for (const Check* check : all_checks()) {
       const bool is_of_library = check->about == About::kLibrary;
       if (is_of_library != type.empty() || !is_wanted(options, *check)) continue;
       if (!is_of_library && !applies_to(*check, execution)) continue;
+      // A family makes no nodes; how a member is described is another's business.
+      const bool is_description = std::string_view(check->id).starts_with("type.");
+      const bool is_member = type.find('/') != std::string::npos;
+      if (is_family ? !is_description : is_description && is_member) continue;
       lines.push_back({type, check, run(options, *check, type)});
       if (!options.is_json) print(lines.back());
     }
   };
   if (!options.is_json) fmt::print("{}\n", options.file);
-  check_all("", 0);
+  check_all("", 0, false);
   for (const Kind& kind : types_of(options)) {
     if (!options.types.empty() &&
         std::ranges::find(options.types, kind.id) == options.types.end()) {
       continue;
     }
     if (!options.is_json) fmt::print("{}\n", kind.id);
-    check_all(kind.id, kind.execution);
+    check_all(kind.id, kind.execution, kind.is_family);
   }
   if (lines.empty()) {
     return refuse(
