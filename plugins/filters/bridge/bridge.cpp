@@ -19,6 +19,9 @@ constexpr uint32_t kChunkFrames = 1024;
 constexpr int64_t kBurstNs = 500'000;
 // A reader that has not read for so long is not at work.
 constexpr int64_t kReaderGoneNs = 500'000'000;
+// Silence that lies ready for the reader until its pace is known; doubled while it finds too
+// little.
+constexpr double kFirstLeadS = 0.02;
 enum Parameter : uint32_t { kTargetMs };
 enum Statistic : uint32_t {
   kPpm,
@@ -45,9 +48,11 @@ class Bridge : public sluice::Passive<Bridge> {
       "clocks meet. Offline it passes everything at once.",
       SLUICE_TYPE_BRIDGES_CLOCKS};
   static constexpr sluice_parameter kParameters[] = {sluice::number(
-      "target_ms", "ms", 1, 400, 20,
-      "How much lies between the two clocks, on average just after a write and a read: what either "
-      "may be late. Never less than a burst of the writer's and 5 ms.")};
+      "target_ms", "ms", 1, 400, 5,
+      "How much lies between the two clocks at the least, on average just after a write and a "
+      "read. "
+      "More where the two need it: a burst of the writer's, what both are late again and again, "
+      "and 1.5 ms.")};
   static constexpr sluice_statistic kStatistics[] = {
       sluice::gauge("ppm", "ppm", "Frames made for each frame taken, less 1."),
       sluice::gauge("fill_ms", "ms", "What lies between the clocks, as the loops see it.",
@@ -138,6 +143,7 @@ class Bridge : public sluice::Passive<Bridge> {
     state_ = is_offline_ ? State::kPlaying : State::kSilent;
     gain_.reset(is_offline_ ? 1.0 : 0.0, rate_hz_);
     zeros_ = skip_ = 0;
+    lead_frames_ = kFirstLeadS * rate_hz_;
     has_event_ = false;
     read_ns_ = SLUICE_NO_TIME;
   }
@@ -150,10 +156,15 @@ class Bridge : public sluice::Passive<Bridge> {
     read_frames_ = reading.frames;
     if (state_ == State::kSilent) {
       // It is to read at its own pace, so there must be something to read.
-      if (read_frames_ >= written_frames) steering_.note_starved();
+      if (read_frames_ >= written_frames) {
+        steering_.note_starved();
+        if (written_frames != 0) lead_frames_ *= 2.0;
+      }
       const auto there =
           static_cast<uint32_t>(written_frames - std::min(read_frames_, written_frames));
-      const auto wanted = static_cast<uint32_t>(steering_.target_frames());
+      const auto wanted = static_cast<uint32_t>(
+          std::max(steering_.target_frames(),
+                   std::min(lead_frames_, static_cast<double>(capacity_frames_ / 2))));
       if (there < wanted) zeros_ = wanted - there;
     }
     if (reading.time_ns != SLUICE_NO_TIME && reading.time_ns != read_ns_) {
@@ -321,6 +332,7 @@ class Bridge : public sluice::Passive<Bridge> {
   sluice::Ramp gain_;
   uint32_t zeros_ = 0, skip_ = 0;  // output frames still to put in, or to pass over
   uint64_t read_frames_ = 0, capacity_frames_ = 0;
+  double lead_frames_ = 0.0;  // see kFirstLeadS
   int64_t read_ns_ = SLUICE_NO_TIME;
 
   // What was written last, told to the loops when the burst is over.

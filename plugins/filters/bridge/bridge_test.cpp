@@ -29,7 +29,9 @@ struct Pace {
   double jitter_us = 0.0;
   double stall_at_s = -1.0;  // stands still then
   double stall_s = 0.0;
-  bool catches_up = true;  // after that; otherwise what it missed never was
+  bool catches_up = true;    // after that; otherwise what it missed never was
+  uint32_t first_block = 0;  // instead of block until first_s
+  double first_s = 0.0;
 };
 
 struct Script {
@@ -60,7 +62,7 @@ class Writer : public Threaded<Writer> {
       output("out", "The tone.", kOfferF32, SLUICE_PORT_LIVE, SLUICE_CLOCK_REMOTE)};
   void prepare(Setup& setup) {
     format_ = setup.format();
-    setup.port(0).max_block_frames = script.writer.block;
+    setup.port(0).max_block_frames = std::max(script.writer.block, script.writer.first_block);
   }
   void run() {
     const Pace& pace = script.writer;
@@ -70,7 +72,9 @@ class Writer : public Threaded<Writer> {
     const double step = script.hz / format_.rate_hz;
     bool has_stalled = false;
     for (uint64_t done = 0;;) {
-      int64_t due = start_ns + due_ns(pace, done + pace.block, format_.rate_hz);
+      const bool is_first = static_cast<double>(done) < pace.first_s * format_.rate_hz;
+      const uint32_t block = is_first ? pace.first_block : pace.block;
+      int64_t due = start_ns + due_ns(pace, done + block, format_.rate_hz);
       if (!has_stalled && pace.stall_at_s >= 0 &&
           static_cast<double>(due - start_ns) > pace.stall_at_s * 1e9) {
         has_stalled = true;
@@ -83,7 +87,7 @@ class Writer : public Threaded<Writer> {
         }
       }
       if (sleep_until(due + static_cast<int64_t>(jitter(random))) != SLUICE_ERROR_TIMEOUT) return;
-      for (uint32_t left = pace.block; left != 0;) {
+      for (uint32_t left = block; left != 0;) {
         const sluice_write_span span = begin_write(0, left);
         float* out = static_cast<float*>(span.data);
         for (uint32_t i = 0; i < span.frames; ++i) {
@@ -368,6 +372,51 @@ TEST(Bridge, Reader_that_stands_still_is_taken_up_again) {
     expect_recovery(
         {.writer = {.ppm = 60}, .reader = {.block = 256, .stall_at_s = 12, .stall_s = stall_s}});
   }
+}
+
+TEST(Bridge, Reader_of_large_blocks_is_met_too) {
+  World world({.writer = {.ppm = 30, .block = 256}, .reader = {.block = 4800}}, 5.0);
+  world.run_until(3);
+  EXPECT_EQ(world.value("starts"), 1.0);
+  const uint64_t missing = told.missing;
+  world.run_until(20);
+  EXPECT_EQ(told.missing, missing);
+  EXPECT_NEAR(world.value("fill_ms"), world.value("goal_ms"), 1.0);
+}
+
+TEST(Bridge, One_stall_moves_no_target) {
+  World world({.writer = {.ppm = 60, .stall_at_s = 12, .stall_s = 0.1}, .reader = {.block = 256}},
+              5.0);
+  world.run_until(11);
+  const double goal_ms = world.value("goal_ms");
+  EXPECT_LT(goal_ms, 15.0);  // a block of 10 ms, and what both are late
+  world.run_until(30);
+  EXPECT_NEAR(world.value("goal_ms"), goal_ms, 0.01);
+  EXPECT_NEAR(world.value("fill_ms"), goal_ms, 1.0);
+}
+
+TEST(Bridge, Target_comes_down_again_when_the_bursts_have_ended) {
+  // Blocks of 100 ms for 10 s, and of 10 ms from then on.
+  World world({.writer = {.ppm = 40, .block = 80, .first_block = 800, .first_s = 10},
+               .reader = {.block = 64}},
+              20.0, {sizeof(sluice_format), SLUICE_SAMPLE_F32, 1, 8000});
+  world.run_until(5);
+  EXPECT_GT(world.value("goal_ms"), 100.0);
+  double worst_slew = 0, worst_ppm = 0, before = world.value("ppm");
+  const uint64_t missing = told.missing;
+  for (double s = 5.1; s < 340; s += 0.1) {
+    world.run_until(s);
+    const double ppm = world.value("ppm");
+    worst_slew = std::max(worst_slew, std::fabs(ppm - before) / 0.1);
+    worst_ppm = std::max(worst_ppm, std::fabs(ppm));
+    before = ppm;
+  }
+  EXPECT_EQ(world.value("goal_ms"), 20.0);
+  EXPECT_NEAR(world.value("fill_ms"), 20.0, 1.0);
+  EXPECT_LE(worst_slew, 200.0);
+  EXPECT_LT(worst_ppm, 700.0);
+  EXPECT_EQ(told.missing, missing);
+  EXPECT_EQ(world.value("starts"), 1.0);
 }
 
 TEST(Bridge, Bursts_of_the_writer_raise_the_target) {

@@ -20,8 +20,12 @@ constexpr double kReadyS = 0.2;
 constexpr uint64_t kReadyEvents = 4;
 // A ratio known worse than that is approached from 1.
 constexpr double kKnownRatio = 50e-6;
-// Beyond a burst of the writer's, for both to be a little late.
-constexpr double kMarginS = 0.005;
+// Beyond what both sides need: as much when the target is set, and never less than that.
+constexpr double kMarginS = 0.0015;
+constexpr double kLeastMarginS = 0.00075;
+// A target that is too high by more than this comes down, by 500 ppm: a hundredth of a semitone.
+constexpr double kTooHighS = 0.001;
+constexpr double kFall = 0.0005;
 constexpr double kGoodRatio = 10e-6;
 constexpr uint32_t kSettledTurns = 3;
 constexpr double kRestS = 100e-6;
@@ -30,10 +34,12 @@ constexpr double kUsualOffset = 100e-6;
 
 }  // namespace
 
-void Steering::prepare(double rate_hz, double target_frames) noexcept {
+void Steering::prepare(double rate_hz, double wished_frames) noexcept {
   rate_hz_ = rate_hz;
-  wished_frames_ = target_frames;
+  wished_frames_ = goal_ = wished_frames;
   ratio_ = 1.0;
+  writer_need_.reset();
+  reader_need_.reset();
   restart();
 }
 
@@ -41,7 +47,7 @@ void Steering::restart() noexcept {
   writer_.stop();
   reader_.stop();
   writer_strays_ = reader_strays_ = 0;
-  largest_burst_ = 0.0;
+  is_coming_down_ = false;
   has_begun_ = is_lost_ = false;
 }
 
@@ -63,14 +69,29 @@ void Steering::follow(DelayLockedLoop& loop, uint32_t& strays, uint64_t frames,
   }
 }
 
+// Before the event is in the writer's line. As long as the writer is far off it no need can be told
+// from a line that has moved.
+void Steering::note_need(uint64_t frames_before, uint64_t frames, int64_t time_ns) noexcept {
+  if (is_lost_ || writer_strays_ != 0) return;
+  double need = static_cast<double>(frames - frames_before);
+  // A line of less is drawn by the jitter itself.
+  if (writer_.events() >= kReadyEvents) {
+    const double behind =
+        writer_.frames_at(writer_.seconds(time_ns)) - static_cast<double>(frames_before);
+    if (behind - need > kStandstillS * rate_hz_) return;
+    need = std::max(need, behind);
+  }
+  writer_need_.note(need);
+}
+
 void Steering::note_written(uint64_t frames, double output, int64_t time_ns) noexcept {
   const double before_s = writer_.is_running() ? writer_.time_s() : 0.0;
-  const uint64_t frames_before = writer_.frames();
-  const bool was_running = writer_.is_running() && frames >= frames_before;
-  follow(writer_, writer_strays_, frames, time_ns);
-  if (was_running) {
-    largest_burst_ = std::max(largest_burst_, static_cast<double>(frames - frames_before));
+  if (writer_.is_running() && frames >= writer_.frames()) {
+    note_need(writer_.frames(), frames, time_ns);
+    set_goal(static_cast<double>(time_ns - need_ns_) * 1e-9);
   }
+  need_ns_ = time_ns;
+  follow(writer_, writer_strays_, frames, time_ns);
   output_ = output;
   if (!reader_.is_running()) return;
   // Both lines at the moment the writer's line reaches this count.
@@ -82,7 +103,24 @@ void Steering::note_written(uint64_t frames, double output, int64_t time_ns) noe
 }
 
 void Steering::note_read(uint64_t frames, int64_t time_ns) noexcept {
+  if (reader_.is_running() && reader_.events() >= kReadyEvents && !is_lost_ &&
+      reader_strays_ == 0) {
+    reader_need_.note(static_cast<double>(frames) - reader_.frames_at(reader_.seconds(time_ns)));
+  }
   follow(reader_, reader_strays_, frames, time_ns);
+}
+
+void Steering::set_goal(double seconds) noexcept {
+  writer_need_.pass(seconds);
+  reader_need_.pass(seconds);
+  const double need = writer_need_.value() + reader_need_.value();
+  const double wanted = std::max(wished_frames_, need + kMarginS * rate_hz_);
+  if (!has_begun_ || need + kLeastMarginS * rate_hz_ > goal_) {
+    goal_ = wanted;
+  } else if (is_coming_down_ || goal_ > wanted + kTooHighS * rate_hz_) {
+    goal_ = std::max(wanted, goal_ - kFall * rate_hz_ * seconds);
+  }
+  is_coming_down_ = goal_ > wanted && (is_coming_down_ || goal_ > wanted + kTooHighS * rate_hz_);
 }
 
 bool Steering::is_ready() const {
@@ -101,10 +139,6 @@ int64_t Steering::begin() noexcept {
   rest_ = 0.0;
   turns_ = 0;
   return std::llround(target_frames() - fill_);
-}
-
-double Steering::target_frames() const {
-  return std::max(wished_frames_, largest_burst_ + kMarginS * rate_hz_);
 }
 
 double Steering::rate_error() const {
