@@ -8,6 +8,8 @@
 #include <sluice/samples.hpp>
 #include <utility>
 
+#include "plugins/devices/portaudio/jack_calls.hpp"
+
 namespace devices {
 namespace {
 
@@ -19,7 +21,6 @@ constexpr int kLookMs = 50;
 // Without a callback for so long the device is gone. A busy machine is late,
 // but not so late.
 constexpr int kGoneMs = 700;
-constexpr const char* kGoneSentence = "The device is gone; Sluice waits for it.";
 
 }  // namespace
 
@@ -202,16 +203,7 @@ void DeviceStream::keep() {
     note_gain();
     if (!goes_on || is_alive()) continue;
     drive_by(Driver::kClock);
-    if (is_jack_) {
-      // Closing it would end the whole process by an assertion (CleanUpStream in pa_jack.c).
-      owner_.be(State::kLost,
-                "The JACK server is gone, and PortAudio cannot go back to it: start Sluice again "
-                "when it is there.");
-      while (rest(kRetryMs)) {
-      }
-      return;
-    }
-    owner_.be(State::kLost, kGoneSentence);
+    owner_.be(State::kLost, gone_sentence());
     close(false);
   }
   drive_by(Driver::kNobody);
@@ -222,7 +214,13 @@ void DeviceStream::note_gain() {
   wanted_gain_.store(sluice::from_db(owner_.gain_db()), std::memory_order_relaxed);
 }
 
+const char* DeviceStream::gone_sentence() const {
+  return is_jack_ ? "The JACK server is gone; Sluice waits for it."
+                  : "The device is gone; Sluice waits for it.";
+}
+
 bool DeviceStream::is_alive() {
+  if (is_jack_ && has_jack_died()) return false;
   const uint64_t callbacks = callbacks_.load(std::memory_order_relaxed);
   quiet_ms_ = callbacks == std::exchange(seen_callbacks_, callbacks) ? quiet_ms_ + kLookMs : 0;
   return quiet_ms_ < kGoneMs && Pa_IsStreamActive(stream_) == 1;
@@ -239,7 +237,7 @@ bool DeviceStream::open() {
   const Device* const device = find(found, options_.device);
   if (device == nullptr) {
     // That it is gone has been said.
-    refuse(was_running_ ? kGoneSentence : missing_sentence(found));
+    refuse(was_running_ ? gone_sentence() : missing_sentence(found));
     return false;
   }
   is_jack_ = device->is_jack;

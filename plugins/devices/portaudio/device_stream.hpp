@@ -86,6 +86,7 @@ class DeviceStream {
   void refuse(const std::string& sentence);
   void close(bool plays_out);
   bool is_alive();
+  const char* gone_sentence() const;
   void note_gain();
   bool rest(int milliseconds);
   void drive_by(Driver driver);

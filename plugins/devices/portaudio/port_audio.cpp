@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "plugins/devices/portaudio/jack_calls.hpp"
+
 namespace devices {
 namespace {
 
@@ -49,9 +51,7 @@ Session::Session() {
   error_ = Pa_Initialize();
 }
 Session::~Session() {
-  // With JACK in its list PortAudio hangs, or ends the whole process by an assertion, if the server
-  // has died since (Terminate in pa_jack.c): then it stays as it is.
-  if (error_ != paNoError || Pa_HostApiTypeIdToHostApiIndex(paJACK) >= 0) return;
+  if (error_ != paNoError) return;
   const Silence silence;
   Pa_Terminate();
 }
@@ -64,6 +64,8 @@ std::vector<Device> devices(Direction direction) {
     const PaDeviceInfo* const info = Pa_GetDeviceInfo(i);
     const int channels = plays ? info->maxOutputChannels : info->maxInputChannels;
     if (channels <= 0) continue;
+    const bool is_jack = Pa_GetHostApiInfo(info->hostApi)->type == paJACK;
+    if (is_jack && has_jack_died()) continue;
     const std::string system = short_name(*Pa_GetHostApiInfo(info->hostApi));
     const std::string plain = system + ":" + without_card_number(info->name);
     std::string selector = plain;
@@ -78,7 +80,7 @@ std::vector<Device> devices(Direction direction) {
          .selector = std::move(selector),
          .name = info->name,
          .system = system,
-         .is_jack = Pa_GetHostApiInfo(info->hostApi)->type == paJACK,
+         .is_jack = is_jack,
          .channels = static_cast<uint32_t>(channels),
          .rate_hz = static_cast<uint32_t>(info->defaultSampleRate),
          .low_latency_s = plays ? info->defaultLowOutputLatency : info->defaultLowInputLatency,

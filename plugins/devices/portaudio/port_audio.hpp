@@ -16,8 +16,7 @@ namespace devices {
 std::mutex& port_audio_lock();
 
 // As long as one of these lives PortAudio is initialised, and its list of
-// devices stays as it was when the first of them was made; where it found a JACK server, for as
-// long as the process lives. With the lock held.
+// devices stays as it was when the first of them was made. With the lock held.
 class Session {
  public:
   Session();
@@ -46,7 +45,7 @@ struct Device {
   bool is_default = false;
 };
 
-// All that can capture, or play. With a session.
+// All that can capture, or play; nothing of a JACK server that has died. With a session.
 std::vector<Device> devices(Direction direction);
 
 // The one with that selector, or the only one with that name; "" is the
