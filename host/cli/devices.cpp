@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <boost/program_options/value_semantic.hpp>
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -41,6 +42,7 @@ void print_device(const loader::Type& type, const loader::ListedDevice& device) 
     facts += fmt::format(", {} channel{}", device.channels, device.channels == 1 ? "" : "s");
   }
   if (device.rate_hz != 0) facts += fmt::format(", {} Hz", device.rate_hz);
+  if (device.latency_ms != 0) facts += fmt::format(", {:.1f} ms", device.latency_ms);
   if (device.is_default) facts += ", default";
   std::printf("  %s\n      %s (%s)\n", as_expression(type, device).c_str(), device.name.c_str(),
               facts.c_str());
@@ -61,6 +63,7 @@ graph::Value to_json(const loader::Type& type, const loader::ListedDevice& devic
   json.set("is_default", device.is_default);
   if (device.channels != 0) json.set("channels", int64_t{device.channels});
   if (device.rate_hz != 0) json.set("rate_hz", int64_t{device.rate_hz});
+  if (device.latency_ms != 0) json.set("latency_ms", std::round(device.latency_ms * 1e3) / 1e3);
   if (!device.offers.empty()) json.set("formats", session::to_text(device.offers));
   if (!device.remark.empty()) json.set("remark", device.remark);
   return json;

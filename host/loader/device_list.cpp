@@ -14,6 +14,8 @@ namespace {
 
 constexpr size_t kMostTextBytes = 1024;
 constexpr uint32_t kMostOffers = 64;
+// Some say nonsense where they do not know.
+constexpr double kMostLatencyMs = 60'000.0;
 
 struct Taking {
   const Type& type;
@@ -36,10 +38,12 @@ struct Taking {
                         .is_default = (device.flags & SLUICE_LISTED_DEFAULT) != 0,
                         .channels = device.channels,
                         .rate_hz = device.rate_hz,
-                        .offers = {}};
+                        .offers = {},
+                        .latency_ms = device.latency_ms};
     if (type.find_parameter(listed.parameter) == nullptr) {
       return refuse(fmt::format("the type has no parameter \"{}\"", listed.parameter));
     }
+    if (!(listed.latency_ms >= 0.0 && listed.latency_ms < kMostLatencyMs)) listed.latency_ms = 0;
     if (listed.selector.empty()) return refuse("it has no selector");
     if (listed.selector != device.selector) return refuse("its selector cannot be printed");
     if (device.offers != nullptr) {

@@ -17,6 +17,7 @@ struct ListedDevice {
   bool is_default = false;
   uint32_t channels = 0, rate_hz = 0;       // 0: unknown
   std::vector<sluice_format_offer> offers;  // empty: unknown
+  double latency_ms = 0;                    // likewise 0
 };
 
 struct DeviceList {

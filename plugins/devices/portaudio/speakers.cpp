@@ -60,7 +60,8 @@ class DeviceNode : public sluice::Device<T>, public devices::Owner {
                       .system = device.system,
                       .is_default = device.is_default,
                       .channels = device.channels,
-                      .rate_hz = device.rate_hz});
+                      .rate_hz = device.rate_hz,
+                      .latency_ms = 1e3 * device.low_latency_s});
     }
     if (found.empty()) {
       listing.remark(
@@ -105,7 +106,10 @@ class DeviceNode : public sluice::Device<T>, public devices::Owner {
     }
     setup.port(0).max_block_frames = devices::DeviceStream::most_frames(options_.buffer_frames);
     if (T::kDirection == Direction::kPlayback) {
-      setup.port(0).target_ms = 2e3 * options_.buffer_frames / options_.format.rate_hz;
+      const double two_buffers_ms = 2e3 * options_.buffer_frames / options_.format.rate_hz;
+      const double asked_ms = options_.latency_ms > 0 ? options_.latency_ms : two_buffers_ms;
+      setup.port(0).target_ms = two_buffers_ms;
+      setup.port(0).latency_frames = sluice::frames_of_ms(asked_ms, options_.format.rate_hz);
     }
   }
 

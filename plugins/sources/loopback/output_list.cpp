@@ -75,7 +75,8 @@ void list_outputs(const sluice::DeviceListing& listing, const char* parameter) {
                     .system = answers.system,
                     .is_default = output.name == answers.default_output,
                     .channels = output.channels,
-                    .rate_hz = output.rate_hz});
+                    .rate_hz = output.rate_hz,
+                    .latency_ms = output.latency_ms});
   }
   if (answers.outputs.empty()) listing.remark("The sound server has no output.");
 }

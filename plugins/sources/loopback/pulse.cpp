@@ -64,6 +64,7 @@ Output output_of(const pa_sink_info& info) {
           .monitor = info.monitor_source_name == nullptr ? "" : info.monitor_source_name,
           .channels = info.sample_spec.channels,
           .rate_hz = info.sample_spec.rate,
+          .latency_ms = static_cast<double>(info.configured_latency) * 1e-3,
           .is_suspended = info.state == PA_SINK_SUSPENDED};
 }
 

@@ -45,6 +45,7 @@ struct Output {
   uint32_t index = PA_INVALID_INDEX;
   std::string name, description, monitor;
   uint32_t channels = 0, rate_hz = 0;
+  double latency_ms = 0;  // that it is set to
   bool is_suspended = false;
 };
 Output output_of(const pa_sink_info& info);

@@ -23,6 +23,7 @@ struct ListedDevice {
   bool is_default = false;
   uint32_t channels = 0, rate_hz = 0;
   std::vector<sluice_format_offer> offers = {};
+  double latency_ms = 0;
 };
 
 // Where the devices go.
@@ -43,6 +44,7 @@ class DeviceListing {
     listed.rate_hz = device.rate_hz;
     listed.offers = device.offers.empty() ? nullptr : device.offers.data();
     listed.offer_count = static_cast<uint32_t>(device.offers.size());
+    listed.latency_ms = device.latency_ms;
     listing_.device(listing_.context, &listed);
   }
   void remark(const std::string& sentence) const {

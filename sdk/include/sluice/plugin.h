@@ -518,6 +518,7 @@ typedef struct sluice_listed_device {
   uint32_t channels, rate_hz;
   const sluice_format_offer* offers; /* what it can be opened with; null: unknown */
   uint32_t offer_count;
+  double latency_ms; /* what it adds by itself, as it says, at the least; 0: unknown */
 } sluice_listed_device;
 
 typedef struct sluice_device_listing {
