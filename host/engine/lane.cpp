@@ -20,6 +20,7 @@ Lane::Lane(std::string name, Node* head, const NodeServices& services, const Lan
       plan_(std::make_unique<LanePlan>()),
       is_device_(head && head->is_device()) {
   descriptors_.reserve(Bell::kMaxDescriptors);
+  places_.reserve(Bell::kMaxDescriptors);
 }
 
 Lane::~Lane() {

@@ -141,7 +141,8 @@ class Lane {
   void flush();
   void rouse(Lane& lane);
   bool are_steps_done() const;
-  bool evaluate(Node& node, std::span<sluice_wait_item> items);
+  bool evaluate(Node& node, std::span<sluice_wait_item> items, bool may_sleep);
+  void note_polled(std::span<sluice_wait_item> items, Bell::Woken woken);
   bool is_ready(Node& node, sluice_wait_item& item);
   void set_thresholds(Node* node, std::span<const sluice_wait_item> items);
   void rouse_feeders();
@@ -181,6 +182,11 @@ class Lane {
   bool has_told_steps_ = false;  // an upstream code went to a step of this lane
   bool is_settled_ = false;      // no step can go on before something else in this lane moves
   std::vector<pollfd> descriptors_;
+  std::vector<size_t> places_;  // of the node's own descriptors among them
+  // What is known of them: nothing yet, what a sleep has just seen, or nothing though one has
+  // ended.
+  enum class Polled : uint8_t { kNo, kYes, kOwed };
+  Polled polled_ = Polled::kNo;
   support::SchedulingOutcome raised_;  // by the node itself
   int open_spans_ = 0;
   bool is_dirty_ = true;

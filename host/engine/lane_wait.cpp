@@ -124,18 +124,22 @@ bool Lane::is_ready(Node& node, sluice_wait_item& item) {
   return item.ready != 0;
 }
 
-bool Lane::evaluate(Node& node, std::span<sluice_wait_item> items) {
+// `may_sleep`: if nothing is ready the lane sleeps, which looks at the descriptors by itself.
+bool Lane::evaluate(Node& node, std::span<sluice_wait_item> items, bool may_sleep) {
+  const Polled polled = std::exchange(polled_, Polled::kNo);
   bool is_any_ready = false;
   bool has_descriptors = false;
   for (sluice_wait_item& item : items) {
-    if (item.kind == SLUICE_WAIT_DESCRIPTOR) {
-      has_descriptors = true;
-      item.ready = 0;
-    } else {
+    if (item.kind != SLUICE_WAIT_DESCRIPTOR) {
       is_any_ready |= is_ready(node, item);
+      continue;
     }
+    has_descriptors = true;
+    if (polled != Polled::kYes) item.ready = 0;
+    is_any_ready |= item.ready != 0;
   }
-  if (!has_descriptors) return is_any_ready;
+  if (!has_descriptors || polled == Polled::kYes) return is_any_ready;
+  if (polled == Polled::kNo && !is_any_ready && may_sleep && !scheduler_) return false;
   for (sluice_wait_item& item : items) {
     if (item.kind != SLUICE_WAIT_DESCRIPTOR) continue;
     pollfd descriptor{item.descriptor, static_cast<short>(item.amount), 0};
@@ -152,15 +156,14 @@ sluice_result Lane::wait(Node& node, std::span<sluice_wait_item> items, int64_t 
   for (;;) {
     adopt_plan();
     progress();
-    const bool is_any_ready = evaluate(node, items);
+    const bool is_late = deadline_ns != kForever && services_.clock->now_ns() >= deadline_ns;
+    const bool is_any_ready = evaluate(node, items, !is_late);
     if (is_stopping_.load(std::memory_order_acquire) ||
         is_head_stopping_.load(std::memory_order_acquire)) {
       return SLUICE_ERROR_STOPPED;
     }
     if (is_any_ready) return SLUICE_OK;
-    if (deadline_ns != kForever && services_.clock->now_ns() >= deadline_ns) {
-      return SLUICE_ERROR_TIMEOUT;
-    }
+    if (is_late) return SLUICE_ERROR_TIMEOUT;
     set_thresholds(&node, items);
     sleep(items, deadline_ns);
   }
@@ -234,6 +237,18 @@ void Lane::end_starving() {
   }
 }
 
+// What the sleep has seen of the descriptors; rung, it may not have looked.
+void Lane::note_polled(std::span<sluice_wait_item> items, Bell::Woken woken) {
+  const bool has_looked = woken == Bell::Woken::kDescriptor || woken == Bell::Woken::kDeadline;
+  polled_ = has_looked ? Polled::kYes : Polled::kOwed;
+  if (!has_looked) return;
+  auto place = places_.begin();
+  for (sluice_wait_item& item : items) {
+    if (item.kind != SLUICE_WAIT_DESCRIPTOR) continue;
+    item.ready = static_cast<uint16_t>(descriptors_[*place++].revents);
+  }
+}
+
 void Lane::sleep(std::span<sluice_wait_item> items, int64_t deadline_ns) {
   if (scheduler_) {
     rouse_feeders();
@@ -257,8 +272,10 @@ void Lane::sleep(std::span<sluice_wait_item> items, int64_t deadline_ns) {
                       offered_plan_.load(std::memory_order_acquire) != nullptr;
   int64_t wake_ns = deadline_ns;
   descriptors_.clear();
+  places_.clear();
   for (sluice_wait_item& item : items) {
     if (item.kind == SLUICE_WAIT_DESCRIPTOR) {
+      places_.push_back(descriptors_.size());
       descriptors_.push_back({item.descriptor, static_cast<short>(item.amount), 0});
     } else if (item.kind == SLUICE_WAIT_STREAM) {
       services_.network->poll_set(item.object, item.amount, descriptors_, wake_ns);
@@ -277,7 +294,8 @@ void Lane::sleep(std::span<sluice_wait_item> items, int64_t deadline_ns) {
   }
   waits_for_others_.store(wake_ns == kForever && !needs_poll, std::memory_order_release);
   if (needs_poll) {
-    bell_.wait_descriptors(ticket, descriptors_, wake_ns);
+    const Bell::Woken woken = bell_.wait_descriptors(ticket, descriptors_, wake_ns);
+    note_polled(items, woken);
   } else {
     bell_.wait(ticket, wake_ns);
   }

@@ -107,7 +107,11 @@ Trouble Pcm::set_up(const sluice_format& format, uint32_t period_frames, uint32_
   snd_pcm_sw_params_current(pcm_, software);
   snd_pcm_uframes_t boundary = 0;
   snd_pcm_sw_params_get_boundary(software, &boundary);
-  snd_pcm_sw_params_set_avail_min(pcm_, software, period);
+  // Who reads has taken all there was when he was woken, a bit beyond the end of a period mostly:
+  // at the end of the next one there is a bit less than a period.
+  snd_pcm_sw_params_set_avail_min(
+      pcm_, software,
+      direction_ == Direction::kCapture ? std::max<snd_pcm_uframes_t>(period / 2, 1) : period);
   snd_pcm_sw_params_set_start_threshold(pcm_, software, boundary);
   snd_pcm_sw_params_set_stop_threshold(pcm_, software, boundary);
   if (direction_ == Direction::kPlayback) {
@@ -159,6 +163,8 @@ Pcm::State Pcm::state() const {
 }
 
 int64_t Pcm::available() { return snd_pcm_avail_update(pcm_); }
+
+int64_t Pcm::available_now() { return snd_pcm_avail(pcm_); }
 
 int64_t Pcm::delay_frames() {
   snd_pcm_sframes_t delay = 0;

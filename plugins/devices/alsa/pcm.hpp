@@ -59,9 +59,12 @@ class Pcm {
   enum class State : uint8_t { kRunning, kStopped, kXrun, kSuspended, kGone };
   State state() const;
 
-  // Frames to read, or room to write; more than the buffer while an xrun goes on. Negative: an
-  // error of ALSA, -EPIPE for an xrun that stopped it.
+  // Frames to read, or room to write, when the device last said so, at the end of a period mostly;
+  // more than the buffer while an xrun goes on. Negative: an error of ALSA, -EPIPE for an xrun that
+  // stopped it.
   int64_t available();
+  // The same as it is now, for a system call.
+  int64_t available_now();
   // Frames between here and the loudspeaker or microphone; negative: not known.
   int64_t delay_frames();
   // Moves at most `frames` frames; how many, or a negative error. Never blocks.

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <optional>
 #include <sluice/sluice.hpp>
 #include <string>
 #include <vector>
@@ -106,6 +107,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     port.max_block_frames = period_frames_;
     port.hold_frames = is_fed_live_ ? period_frames_ : uint64_t{period_frames_} * periods_;
     port.target_ms = 2000.0 * period_frames_ / format_.rate_hz;
+    port.latency_frames = uint64_t{period_frames_} * periods_;
     const void* clock_host = host()->get_extension(host(), SLUICE_CLOCK_HOST);
     clock_host_ = static_cast<const sluice_clock_host*>(clock_host);
     is_first_ = true;
@@ -258,6 +260,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     if (written_frames_ == 0 && !write_silence(pcm_.period_frames())) return lose(-ENODEV);
     if (const Trouble trouble = pcm_.start(); trouble) return lose(trouble.sentence);
     start_ns_ = now_ns();
+    dry_ns_ = start_ns_ + sluice::ns_of_frames(written_frames_, format_.rate_hz);
     clock_.restart(format_.rate_hz);
     items_.clear();
     for (const pollfd& descriptor : pcm_.descriptors()) {
@@ -268,39 +271,54 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     return stream();
   }
 
+  // Waits for frames first, and for the device only where it has no room for them yet: what comes
+  // live comes when it has, so that one wake serves a period.
   End stream() {
-    for (;;) {
+    const uint32_t period = pcm_.period_frames();
+    for (bool is_due = false;;) {
       if (is_over_) return finish();
+      if (!is_due && available(kIn) < period && !wait_for_frames()) return End::kDone;
+      is_due = true;
+      uint32_t room = 0;
+      if (const std::optional<End> end = look(room)) return *end;
+      Outcome outcome = Outcome::kFull;
+      if (room >= period) outcome = write_period();
+      if (outcome == Outcome::kFailed) return lose(-ENODEV);
+      if (outcome == Outcome::kWritten) {
+        is_due = false;
+        dry_ns_ += sluice::ns_of_frames(period, format_.rate_hz);
+        continue;
+      }
       const sluice_result woken = wait_for_room();
       if (woken == SLUICE_ERROR_STOPPED) return End::kDone;
       if (woken == SLUICE_ERROR_TIMEOUT) {
         return lose("ALSA device '" + device_ + "' has taken nothing for 2 s.");
       }
-      switch (pcm_.state()) {
-        case Pcm::State::kGone:
-          return lose(-ENODEV);
-        case Pcm::State::kSuspended:
-          return lose("The machine has slept.");
-        case Pcm::State::kStopped:
-          return lose("ALSA device '" + device_ + "' was stopped by its driver.");
-        default:
-          break;
-      }
-      int64_t room = pcm_.available();
-      if (room == -EPIPE) return recover();
-      if (room < 0) return lose(room);
-      if (room > pcm_.buffer_frames()) {
-        if (!catch_up(static_cast<uint64_t>(room) - pcm_.buffer_frames())) return lose(-ENODEV);
-        room = pcm_.buffer_frames();
-      }
-      watch(static_cast<uint64_t>(room));
-      for (; room >= pcm_.period_frames() && !is_over_; room -= pcm_.period_frames()) {
-        if (!wait_for_frames(static_cast<uint32_t>(room))) return End::kDone;
-        const Outcome outcome = write_period();
-        if (outcome == Outcome::kFailed) return lose(-ENODEV);
-        if (outcome == Outcome::kFull) break;
-      }
     }
+  }
+
+  // How much room the device has; or how playing has ended.
+  std::optional<End> look(uint32_t& room) {
+    switch (pcm_.state()) {
+      case Pcm::State::kGone:
+        return lose(-ENODEV);
+      case Pcm::State::kSuspended:
+        return lose("The machine has slept.");
+      case Pcm::State::kStopped:
+        return lose("ALSA device '" + device_ + "' was stopped by its driver.");
+      default:
+        break;
+    }
+    int64_t there = pcm_.available();
+    if (there >= 0 && there < pcm_.period_frames()) there = pcm_.available_now();
+    if (there == -EPIPE) return recover();
+    if (there < 0) return lose(there);
+    const int64_t missed = there - pcm_.buffer_frames();
+    if (missed > 0 && !catch_up(static_cast<uint64_t>(missed))) return lose(-ENODEV);
+    room = static_cast<uint32_t>(std::min<int64_t>(there, pcm_.buffer_frames()));
+    dry_ns_ = now_ns() + sluice::ns_of_frames(pcm_.buffer_frames() - room, format_.rate_hz);
+    watch(room);
+    return std::nullopt;
   }
 
   sluice_result wait_for_room() {
@@ -316,16 +334,11 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
   }
 
   // A period of input, if it comes while the device still has something to play. A PCM without a
-  // clock (of type null or file) has all the time there is.
-  // False when the node is to stop.
-  bool wait_for_frames(uint32_t room) {
-    if (available(kIn) >= pcm_.period_frames()) return true;
+  // clock (of type null or file) has all the time there is. False when the node is to stop.
+  bool wait_for_frames() {
     int64_t deadline_ns = SLUICE_FOREVER;
     if (!has_no_clock()) {
-      const uint32_t queued = pcm_.buffer_frames() - room;
-      const uint32_t spare = pcm_.period_frames() / 2;
-      if (queued <= spare) return true;
-      deadline_ns = now_ns() + sluice::ns_of_frames(queued - spare, format_.rate_hz);
+      deadline_ns = dry_ns_ - sluice::ns_of_frames(pcm_.period_frames() / 2, format_.rate_hz);
     }
     return wait(on_input(kIn, pcm_.period_frames()), deadline_ns) != SLUICE_ERROR_STOPPED;
   }
@@ -471,6 +484,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
   std::vector<pollfd> polled_;
   uint64_t written_frames_ = 0;  // into the device, since it started
   int64_t start_ns_ = 0, look_ns_ = 0;
+  int64_t dry_ns_ = 0;  // when it will have played what it was given
   bool is_first_ = true, is_over_ = false, was_starving_ = false;
 };
 
