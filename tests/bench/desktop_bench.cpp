@@ -1,11 +1,14 @@
 // How long what the desktop plays into one output takes until it is played into another, through
-// source.loopback and sink.speakers, against PulseAudio's module-loopback and PipeWire's
-// pw-loopback with the same periods, on the same private server: an impulse, the median of 20
-// starts each.
+// source.loopback and sink.speakers, against PulseAudio's module-loopback, PipeWire's pw-loopback
+// and alsaloop (by way of ALSA's plugin for PulseAudio, as sink.speakers) with the same periods, on
+// the same private server: an impulse, the median of 20 starts each.
+//
+//   desktop_bench [STARTS] [pulse|pipewire]
 //
 // Both outputs are null sinks. Their monitors are recorded in small fragments by one thread, and an
 // impulse is timed by the arrival of its fragment, so what the server itself adds is in all rows
-// alike. Programs are taken from build/lab/audio; without them nothing is measured.
+// alike. Programs are taken from build/lab/audio, and alsaloop from build/lab/vm; without them
+// nothing is measured.
 #include <pulse/pulseaudio.h>
 #include <unistd.h>
 
@@ -30,10 +33,11 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr uint32_t kRateHz = 48000;
-constexpr int kStarts = 20;
+int starts = 20;
 constexpr uint32_t kListenFrames = 96;
 const fs::path kSources = tests::source_folder();
 const fs::path kTools = kSources / "build" / "lab" / "audio" / "bin";
+const fs::path kAlsaloop = kSources / "build" / "lab" / "vm" / "bin" / "alsaloop";
 
 // Plays impulses into `lab` and listens to both outputs.
 class Ears {
@@ -148,7 +152,7 @@ void print_row(const char* server, const std::string& name, uint32_t frames, con
                const Words& end_words = {}) {
   std::vector<double> taken_ms;
   int lost = 0;
-  for (int start = 0; start < kStarts; ++start) {
+  for (int start = 0; start < starts; ++start) {
     Ears ears;
     const Process router(words);
     ears.wait(1.5);
@@ -167,7 +171,7 @@ void print_row(const char* server, const std::string& name, uint32_t frames, con
   std::sort(taken_ms.begin(), taken_ms.end());
   std::printf("%-9s %-28s %5u %8.1f %8.1f %8.1f", server, name.c_str(), frames,
               taken_ms[taken_ms.size() / 2], taken_ms.front(), taken_ms.back());
-  std::printf(lost == 0 ? "\n" : "   %d of %d starts let nothing through\n", lost, kStarts);
+  std::printf(lost == 0 ? "\n" : "   %d of %d starts let nothing through\n", lost, starts);
   std::fflush(stdout);
 }
 
@@ -212,6 +216,12 @@ void measure(const char* kind, const fs::path& folder) {
                  "--capture-props={ stream.capture.sink = true node.latency = " + text + "/48000 }",
                  "--playback-props={ node.latency = " + text + "/48000 }"});
     }
+    if (fs::exists(kAlsaloop)) {
+      print_row(
+          kind, "alsaloop", frames,
+          {kAlsaloop, "-C", "lab", "-P", "other", "-f", "S16_LE", "-c", "2", "-r", "48000", "-E",
+           text, "-B", std::to_string(2 * frames), "-l", std::to_string(2 * frames), "-S", "0"});
+    }
     print_row(kind, "sluice, speakers", frames,
               {program, "run", "-q", "-e",
                "source.loopback output=lab buffer_frames=" + text +
@@ -222,8 +232,9 @@ void measure(const char* kind, const fs::path& folder) {
 }  // namespace
 }  // namespace sluice::bench
 
-int main() {
+int main(int count, char** words) {
   using namespace sluice::bench;
+  if (count > 1) starts = std::max(std::atoi(words[1]), 1);
   if (!fs::exists(kTools / "pactl")) {
     std::puts(
         "desktop: the sound servers are not below build/lab/audio; ./dev test puts them there");
@@ -233,6 +244,8 @@ int main() {
       fs::temp_directory_path() / ("sluice-desktop-" + std::to_string(getpid()));
   std::printf("%-9s %-28s %5s %8s %8s %8s\n", "server", "from lab to other", "period", "median",
               "least", "most ms");
-  for (const char* kind : {"pulse", "pipewire"}) measure(kind, folder);
+  for (const std::string kind : {"pulse", "pipewire"}) {
+    if (count < 3 || kind == words[2]) measure(kind.c_str(), folder);
+  }
   fs::remove_all(folder);
 }

@@ -197,6 +197,7 @@ TEST_P(Desktop, Devices_are_listed_with_the_default) {
   EXPECT_THAT(json, HasSubstr(R"("selector": "lab")"));
   EXPECT_THAT(json, HasSubstr(R"("is_default": true)"));
   EXPECT_THAT(json, HasSubstr(R"("rate_hz": 48000)"));
+  EXPECT_THAT(json, HasSubstr(R"("latency_ms": )"));
 }
 
 // ---- PortAudio ----
@@ -279,8 +280,29 @@ TEST_F(Speakers, Noise_through_jack_is_bit_exact) {
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
 }
 
-// PortAudio would hang, or end the process, if it were told to close what a dead server had.
-TEST_F(Speakers, Jack_server_that_dies_is_said_and_the_program_ends_as_it_should) {
+// Left alone PortAudio would hang, or end the process, when it is told to close what a dead server
+// had.
+TEST_F(Speakers, Jack_server_that_was_killed_is_met_again) {
+  prepare_server("jack");
+  server_->start();
+  Running run(
+      work_, home_,
+      {"run", "-e", "source.device device=JACK:loopback -> sink.speakers device=JACK:system"});
+  ASSERT_TRUE(says(run, "Playing on JACK:system.")) << run.said().err;
+  ASSERT_TRUE(says(run, "Capturing from JACK:loopback.")) << run.said().err;
+  for (size_t times = 2; times <= 3; ++times) {
+    server_->kill();
+    // Both nodes say so.
+    ASSERT_TRUE(says(run, "The JACK server is gone", 2 * (times - 1))) << run.said().err;
+    server_->start();
+    ASSERT_TRUE(says(run, "Playing on JACK:system.", times)) << run.said().err;
+    ASSERT_TRUE(says(run, "Capturing from JACK:loopback.", times)) << run.said().err;
+  }
+  const Ended ended = stop(run);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
+TEST_F(Speakers, Program_ends_as_it_should_while_the_jack_server_is_gone) {
   prepare_server("jack");
   server_->start();
   Running run(work_, home_,
@@ -290,6 +312,80 @@ TEST_F(Speakers, Jack_server_that_dies_is_said_and_the_program_ends_as_it_should
   ASSERT_TRUE(says(run, "The JACK server is gone")) << run.said().err;
   const Ended ended = stop(run);
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
+// The shipped graphs, played from their files.
+class ShippedGraph : public Speakers {
+ protected:
+  void SetUp() override {
+    Speakers::SetUp();
+    if (IsSkipped()) return;
+    prepare_server("pulse");
+    server_->start();
+    make_noise_file(1, 8);
+  }
+  std::unique_ptr<Running> play(const std::string& name, const Words& variables) {
+    Words words{"run", kGraphs + "/" + name};
+    for (const std::string& variable : variables) {
+      words.insert(words.end(), {"--var", variable});
+    }
+    return std::make_unique<Running>(work_, home_, words);
+  }
+  // What `listener` captures is more than silence, `again` being called until it is.
+  void expect_heard(Running& listener, const std::function<void()>& again) {
+    const fs::path captured = work_ / "captured.wav";
+    const auto is_loud = [](float sample) { return sample > 0.2F || sample < -0.2F; };
+    for (int times = 0; times < 8; ++times) {
+      again();
+      const uintmax_t bytes = fs::file_size(captured);
+      ASSERT_TRUE(listener.wait_until([&] { return fs::file_size(captured) > bytes + 200'000; }))
+          << listener.said().err;
+      const std::vector<float> samples = read_sound_float(captured);
+      if (std::count_if(samples.begin(), samples.end(), is_loud) > 10'000) return;
+    }
+    ADD_FAILURE() << "nothing heard:\n" << listener.said().err;
+  }
+  void play_into_lab(Running& run) {
+    const auto player = server_->play(folder_.path() / "noise.raw", "lab");
+    ASSERT_TRUE(run.wait_until([&] { return !player->is_running(); }));
+  }
+};
+
+TEST_F(ShippedGraph, Desktop_to_speakers_is_heard_on_the_other_output) {
+  const auto listener = capture(R"("output": "other")");
+  ASSERT_TRUE(says(*listener, "(other)")) << listener->said().err;
+  const auto run = play("desktop-to-speakers.json", {"output=lab", "speakers=ALSA:other"});
+  ASSERT_TRUE(says(*run, "Playing on ALSA:other.")) << run->said().err;
+  expect_heard(*listener, [&] { play_into_lab(*run); });
+  EXPECT_EQ(stop(*run).exit_code, 0);
+  stop(*listener);
+}
+
+TEST_F(ShippedGraph, Tcp_streamer_sends_what_the_desktop_plays) {
+  const std::string port = std::to_string(free_port());
+  const auto listener =
+      capture(R"("port": )" + port + R"(, "format": "s16", "rate_hz": 48000)", "source.tcp");
+  const auto run = play("tcp-streamer.json", {"output=lab", "port=" + port});
+  ASSERT_TRUE(says(*run, "(lab)")) << run->said().err;
+  expect_heard(*listener, [&] { play_into_lab(*run); });
+  EXPECT_EQ(stop(*run).exit_code, 0);
+  stop(*listener);
+}
+
+TEST_F(ShippedGraph, Receive_plays_what_comes_over_the_network) {
+  const std::string port = std::to_string(free_port());
+  const auto listener = capture(R"("output": "other")");
+  ASSERT_TRUE(says(*listener, "(other)")) << listener->said().err;
+  const auto run = play("receive.json", {"port=" + port, "speakers=ALSA:other"});
+  ASSERT_TRUE(says(*run, "Playing on ALSA:other.")) << run->said().err;
+  const Running sender(work_, home_,
+                       {"run", "-e",
+                        "source.wav path=noise.wav loop=true -> filter.convert format=s16 -> "
+                        "sink.tcp host=127.0.0.1 port=" +
+                            port});
+  expect_heard(*listener, [] {});
+  EXPECT_EQ(stop(*run).exit_code, 0);
+  stop(*listener);
 }
 
 // A sink and a file beside it, which gets everything even while the sink has no device.

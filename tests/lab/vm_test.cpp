@@ -163,6 +163,25 @@ TEST_F(Vm, Aplay_into_the_hub_comes_out_of_a_second_card_bit_exactly) {
   EXPECT_EQ(counted(counter_in(folder_ / "got.raw")), 3 * kRateHz) << log << recorder->log();
 }
 
+TEST_F(Vm, Shipped_hub_graph_plays_on_the_local_card) {
+  const fs::path file = counter_file(3000);
+  auto route = start("route", kSluice,
+                     {"run", (source_folder() / "graphs" / "aloop-hub.json").string(), "--var",
+                      "local=hw:CARD=Second,DEV=0", "--var", "box=127.0.0.1"});
+  ASSERT_TRUE(says(*route, "Plays into")) << route->log();
+  auto recorder = start("arecord", arecord_,
+                        {"-D", "hw:Second,1,0", "-t", "raw", "-f", "S16_LE", "-c", "2", "-r",
+                         "48000", "--buffer-size", "16384", "got.raw"});
+  pass(500);
+  auto player = start("aplay", aplay_, aplay("hw:Loopback,0,0", file, "48000"));
+  EXPECT_TRUE(says(*route, "Somebody plays into hw:Loopback,0,0")) << route->log();
+  EXPECT_TRUE(wait_until([&] { return !player->is_running(); })) << player->log();
+  pass(500);
+  finish(*recorder);
+  const std::string log = finish(*route);
+  EXPECT_EQ(counted(counter_in(folder_ / "got.raw")), 3 * kRateHz) << log << recorder->log();
+}
+
 TEST_F(Vm, Printed_configuration_sends_what_plays_by_default_into_the_hub) {
   const fs::path file = counter_file(2000);
   auto printer = start("printer", "/bin/sh",
