@@ -124,8 +124,13 @@ bool Lane::is_ready(Node& node, sluice_wait_item& item) {
   return item.ready != 0;
 }
 
-// `may_sleep`: if nothing is ready the lane sleeps, which looks at the descriptors by itself.
-bool Lane::evaluate(Node& node, std::span<sluice_wait_item> items, bool may_sleep) {
+bool Lane::is_late(int64_t deadline_ns) const {
+  return deadline_ns != kForever && services_.clock->now_ns() >= deadline_ns;
+}
+
+// Before `deadline_ns` the lane sleeps if nothing is ready, which looks at the descriptors by
+// itself.
+bool Lane::evaluate(Node& node, std::span<sluice_wait_item> items, int64_t deadline_ns) {
   const Polled polled = std::exchange(polled_, Polled::kNo);
   bool is_any_ready = false;
   bool has_descriptors = false;
@@ -139,7 +144,9 @@ bool Lane::evaluate(Node& node, std::span<sluice_wait_item> items, bool may_slee
     is_any_ready |= item.ready != 0;
   }
   if (!has_descriptors || polled == Polled::kYes) return is_any_ready;
-  if (polled == Polled::kNo && !is_any_ready && may_sleep && !scheduler_) return false;
+  if (polled == Polled::kNo && !is_any_ready && !scheduler_ && !is_late(deadline_ns)) {
+    return false;
+  }
   for (sluice_wait_item& item : items) {
     if (item.kind != SLUICE_WAIT_DESCRIPTOR) continue;
     pollfd descriptor{item.descriptor, static_cast<short>(item.amount), 0};
@@ -156,14 +163,13 @@ sluice_result Lane::wait(Node& node, std::span<sluice_wait_item> items, int64_t 
   for (;;) {
     adopt_plan();
     progress();
-    const bool is_late = deadline_ns != kForever && services_.clock->now_ns() >= deadline_ns;
-    const bool is_any_ready = evaluate(node, items, !is_late);
+    const bool is_any_ready = evaluate(node, items, deadline_ns);
     if (is_stopping_.load(std::memory_order_acquire) ||
         is_head_stopping_.load(std::memory_order_acquire)) {
       return SLUICE_ERROR_STOPPED;
     }
     if (is_any_ready) return SLUICE_OK;
-    if (is_late) return SLUICE_ERROR_TIMEOUT;
+    if (is_late(deadline_ns)) return SLUICE_ERROR_TIMEOUT;
     set_thresholds(&node, items);
     sleep(items, deadline_ns);
   }

@@ -180,15 +180,15 @@ class Capturing : public sluice::Threaded<T> {
       if (frames < 0 || !take(static_cast<uint64_t>(frames))) {
         return lose(pcm_.trouble("be read", std::min<int64_t>(frames, -ENODEV)).sentence);
       }
-      if (const int64_t now_ns = this->now_ns(); now_ns >= tend_ns) {
-        tend_ns = now_ns + kTendNs;
+      if (last_ns_ >= tend_ns) {
+        tend_ns = last_ns_ + kTendNs;
         self().tend(position());
       }
     }
   }
 
   sluice_result wait_for_period() {
-    const int64_t deadline_ns = this->now_ns() + kStalledNs;
+    const int64_t deadline_ns = last_ns_ + kStalledNs;
     for (;;) {
       const sluice_result result = this->wait(items_, deadline_ns);
       if (result != SLUICE_OK) return result;
@@ -201,8 +201,7 @@ class Capturing : public sluice::Threaded<T> {
 
   // A PCM of type null or file hands over as fast as it is read.
   bool has_no_clock() {
-    const int64_t elapsed_ns = this->now_ns() - started_ns_;
-    const uint64_t due = sluice::frames_of_ns(elapsed_ns, format_.rate_hz);
+    const uint64_t due = sluice::frames_of_ns(last_ns_ - started_ns_, format_.rate_hz);
     return passed_frames_ > due + due / 4 + 4 * uint64_t{pcm_.buffer_frames()};
   }
 

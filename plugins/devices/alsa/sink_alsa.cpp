@@ -129,6 +129,8 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
   static constexpr int64_t kStalledNs = 2 * sluice::kNsPerSecond;
   static constexpr int64_t kLookAtDelayNs = 100'000'000;
   static constexpr int64_t kPlayOnNs = 10'000'000;
+  // So long before the device runs dry silence is put in place of what has not come.
+  static constexpr int64_t kSpareNs = 2'000'000;
 
   // What the device has, as far as the parameters leave it open.
   void choose_offers(const alsa::Offered* offered) {
@@ -254,12 +256,12 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
       }
     }
     while (pcm_.available() >= pcm_.period_frames() && available(kIn) >= pcm_.period_frames()) {
-      if (write_period() != Outcome::kWritten) break;
+      if (write_frames(pcm_.period_frames()) != Outcome::kWritten) break;
     }
     // Some devices do not start with nothing to play.
     if (written_frames_ == 0 && !write_silence(pcm_.period_frames())) return lose(-ENODEV);
     if (const Trouble trouble = pcm_.start(); trouble) return lose(trouble.sentence);
-    start_ns_ = now_ns();
+    start_ns_ = look_ns_ = now_ns();
     dry_ns_ = start_ns_ + sluice::ns_of_frames(written_frames_, format_.rate_hz);
     clock_.restart(format_.rate_hz);
     items_.clear();
@@ -282,11 +284,12 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
       uint32_t room = 0;
       if (const std::optional<End> end = look(room)) return *end;
       Outcome outcome = Outcome::kFull;
-      if (room >= period) outcome = write_period();
+      const uint64_t written_before = written_frames_;
+      if (room >= period) outcome = write_frames(room);
       if (outcome == Outcome::kFailed) return lose(-ENODEV);
       if (outcome == Outcome::kWritten) {
         is_due = false;
-        dry_ns_ += sluice::ns_of_frames(period, format_.rate_hz);
+        dry_ns_ += sluice::ns_of_frames(written_frames_ - written_before, format_.rate_hz);
         continue;
       }
       const sluice_result woken = wait_for_room();
@@ -316,7 +319,8 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     const int64_t missed = there - pcm_.buffer_frames();
     if (missed > 0 && !catch_up(static_cast<uint64_t>(missed))) return lose(-ENODEV);
     room = static_cast<uint32_t>(std::min<int64_t>(there, pcm_.buffer_frames()));
-    dry_ns_ = now_ns() + sluice::ns_of_frames(pcm_.buffer_frames() - room, format_.rate_hz);
+    look_ns_ = now_ns();
+    dry_ns_ = look_ns_ + sluice::ns_of_frames(pcm_.buffer_frames() - room, format_.rate_hz);
     watch(room);
     return std::nullopt;
   }
@@ -338,21 +342,23 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
   bool wait_for_frames() {
     int64_t deadline_ns = SLUICE_FOREVER;
     if (!has_no_clock()) {
-      deadline_ns = dry_ns_ - sluice::ns_of_frames(pcm_.period_frames() / 2, format_.rate_hz);
+      const int64_t half_ns = sluice::ns_of_frames(pcm_.period_frames() / 2, format_.rate_hz);
+      deadline_ns = dry_ns_ - std::min(half_ns, kSpareNs);
     }
     return wait(on_input(kIn, pcm_.period_frames()), deadline_ns) != SLUICE_ERROR_STOPPED;
   }
 
   bool has_no_clock() const {
-    const uint64_t due = sluice::frames_of_ns(now_ns() - start_ns_, format_.rate_hz);
+    const uint64_t due = sluice::frames_of_ns(look_ns_ - start_ns_, format_.rate_hz);
     return written_frames_ > due + due / 4 + 4 * uint64_t{pcm_.buffer_frames()};
   }
 
   enum class Outcome : uint8_t { kWritten, kFull, kFailed };
 
-  // A period: what is there, and then silence.
-  Outcome write_period() {
-    const uint32_t wanted = pcm_.period_frames();
+  // What is there, as far as there is room; if that is no whole period, silence makes it one.
+  Outcome write_frames(uint32_t room) {
+    const auto wanted =
+        static_cast<uint32_t>(std::clamp<uint64_t>(available(kIn), pcm_.period_frames(), room));
     uint32_t done = 0;
     uint32_t flags = 0;
     while (done < wanted) {
@@ -387,7 +393,8 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
       }
     }
     was_starving_ = is_starving;
-    return write_silence(wanted - done) ? Outcome::kWritten : Outcome::kFailed;
+    return write_silence(std::min(wanted - done, pcm_.period_frames())) ? Outcome::kWritten
+                                                                        : Outcome::kFailed;
   }
 
   int64_t write_sound(const void* frames, uint32_t count) {
@@ -454,16 +461,15 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
   }
 
   void watch(uint64_t room) {
-    const int64_t now = now_ns();
     const double queued = static_cast<double>(pcm_.buffer_frames()) - static_cast<double>(room);
-    if (clock_.passed(static_cast<double>(written_frames_) - queued, now)) {
+    if (clock_.passed(static_cast<double>(written_frames_) - queued, look_ns_)) {
       set(kRatePpm, (clock_.ratio() - 1) * 1e6);
       if (clock_host_ && clock_.is_settled()) {
         clock_host_->publish(host(), kIn, clock_.frames(), clock_.time_ns(), clock_.ratio());
       }
     }
-    if (now < look_ns_) return;
-    look_ns_ = now + kLookAtDelayNs;
+    if (look_ns_ < delay_ns_) return;
+    delay_ns_ = look_ns_ + kLookAtDelayNs;
     if (const int64_t delay = pcm_.delay_frames(); delay >= 0) {
       set(kDelayMs, 1000.0 * static_cast<double>(delay) / format_.rate_hz);
     }
@@ -482,9 +488,10 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
   std::vector<std::byte> block_;
   std::vector<sluice_wait_item> items_;
   std::vector<pollfd> polled_;
-  uint64_t written_frames_ = 0;  // into the device, since it started
-  int64_t start_ns_ = 0, look_ns_ = 0;
-  int64_t dry_ns_ = 0;  // when it will have played what it was given
+  uint64_t written_frames_ = 0;         // into the device, since it started
+  int64_t start_ns_ = 0, look_ns_ = 0;  // of the device, and of the last look at it
+  int64_t delay_ns_ = 0;                // when to ask for the delay again
+  int64_t dry_ns_ = 0;                  // when it will have played what it was given
   bool is_first_ = true, is_over_ = false, was_starving_ = false;
 };
 
