@@ -5,6 +5,10 @@
 //
 //   desktop_bench [STARTS] [pulse|pipewire]
 //
+// "period" is half the latency that module-loopback is asked for. It has both outputs work in
+// blocks of a third of that latency, and so does this sink.speakers; source.loopback takes half as
+// much.
+//
 // Both outputs are null sinks. Their monitors are recorded in small fragments by one thread, and an
 // impulse is timed by the arrival of its fragment, so what the server itself adds is in all rows
 // alike. Programs are taken from build/lab/audio, and alsaloop from build/lab/vm; without them
@@ -224,8 +228,9 @@ void measure(const char* kind, const fs::path& folder) {
     }
     print_row(kind, "sluice, speakers", frames,
               {program, "run", "-q", "-e",
-               "source.loopback output=lab buffer_frames=" + text +
-                   " -> sink.speakers device=ALSA:other buffer_frames=" + text});
+               "source.loopback output=lab buffer_frames=" + std::to_string(frames / 3) +
+                   " -> sink.speakers device=ALSA:other buffer_frames=" +
+                   std::to_string(2 * frames / 3)});
   }
 }
 

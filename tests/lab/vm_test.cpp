@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -60,6 +61,16 @@ std::vector<uint32_t> counter_in(const fs::path& path) {
     numbers.push_back(low | uint32_t{high} << 16);
   }
   return numbers;
+}
+
+// The same where a card was played into with floats: as s16.
+void as_s16(const fs::path& floats, const fs::path& to) {
+  std::ifstream file(floats, std::ios::binary);
+  std::ofstream out(to, std::ios::binary);
+  for (float sample = 0; file.read(reinterpret_cast<char*>(&sample), sizeof(sample));) {
+    const auto value = static_cast<int16_t>(std::lround(sample * 32768.0F));
+    out.write(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
 }
 
 // How many of the numbers 1, 2, 3, ... follow upon each other from the first 1 on.
@@ -170,8 +181,8 @@ TEST_F(Vm, Shipped_hub_graph_plays_on_the_local_card) {
                       "local=hw:CARD=Second,DEV=0", "--var", "box=127.0.0.1"});
   ASSERT_TRUE(says(*route, "Plays into")) << route->log();
   auto recorder = start("arecord", arecord_,
-                        {"-D", "hw:Second,1,0", "-t", "raw", "-f", "S16_LE", "-c", "2", "-r",
-                         "48000", "--buffer-size", "16384", "got.raw"});
+                        {"-D", "hw:Second,1,0", "-t", "raw", "-f", "FLOAT_LE", "-c", "2", "-r",
+                         "48000", "--buffer-size", "16384", "floats.raw"});
   pass(500);
   auto player = start("aplay", aplay_, aplay("hw:Loopback,0,0", file, "48000"));
   EXPECT_TRUE(says(*route, "Somebody plays into hw:Loopback,0,0")) << route->log();
@@ -179,6 +190,7 @@ TEST_F(Vm, Shipped_hub_graph_plays_on_the_local_card) {
   pass(500);
   finish(*recorder);
   const std::string log = finish(*route);
+  as_s16(folder_ / "floats.raw", folder_ / "got.raw");
   EXPECT_EQ(counted(counter_in(folder_ / "got.raw")), 3 * kRateHz) << log << recorder->log();
 }
 
