@@ -176,7 +176,9 @@ bool ExpressionReader::quote(Word& word) {
 }
 
 bool ExpressionReader::is_type(std::string_view word) const {
-  return catalog_.find(word) != nullptr || catalog_.unavailable_reason(word) != nullptr;
+  if (catalog_.find(word) != nullptr) return true;
+  // The file of a graph is no member of a family, whatever folder it lies in.
+  return !word.ends_with(".json") && catalog_.unavailable_reason(word) != nullptr;
 }
 
 void ExpressionReader::name_new_nodes(std::vector<Chain>& chains) {

@@ -11,6 +11,7 @@
 #include <cctype>
 #include <cfenv>
 #include <cstring>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -90,10 +91,24 @@ std::vector<std::string> exported_names(const std::filesystem::path& file) {
   return names;
 }
 
+// Whether a library that the plugin links has the name too: the plugin stands in front of it, which
+// nobody does by accident.
+bool stands_in_front(const std::vector<std::string>& needed, const std::string& name) {
+  return std::any_of(needed.begin(), needed.end(), [&](const std::string& file) {
+    const std::unique_ptr<void, int (*)(void*)> library(
+        dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD), &dlclose);
+    return library && dlsym(library.get(), name.c_str()) != nullptr;
+  });
+}
+
 void check_exports(Subject& subject) {
   if (!subject.library()) return;
+  const auto summary = loader::read_elf_file(subject.file());
+  if (!summary) return subject.fail(summary.error().message);
   std::vector<std::string> others = exported_names(subject.file());
   std::erase(others, "sluice_entry");
+  std::erase_if(others,
+                [&](const std::string& name) { return stands_in_front(summary->needed, name); });
   if (others.empty()) return;
   subject.fail(fmt::format("it exports {} symbols beside sluice_entry, such as {}.", others.size(),
                            others.front()));
@@ -220,7 +235,7 @@ constexpr Check kChecks[] = {
      "Nothing else can be looked at. Link with -z defs and -z now, which find missing symbols "
      "early.",
      check_loads},
-    {"library.exports", 1, About::kLibrary, "sluice_entry is the one symbol it exports",
+    {"library.exports", 1, About::kLibrary, "sluice_entry is the one symbol of its own it exports",
      "Two plugins that export one name may share it by accident. Use sluice_add_plugin, or the "
      "version script of the SDK.",
      check_exports},

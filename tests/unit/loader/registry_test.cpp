@@ -254,7 +254,7 @@ TEST_F(RegistryTest, Scan_of_a_folder_full_of_rubbish_lists_every_problem) {
   for (const auto& [file, sentence] : problems) files.push_back(file);
   EXPECT_THAT(files, ElementsAre("defective.so", "empty.so", "entry_is_function.so", "folder.so",
                                  "missing_library.so", "missing_symbol.so", "no_entry.so",
-                                 "null_types.so", "other_abi.so", "text.so"));
+                                 "null_types.so", "other_abi.so", "text.so", "wrong_links.so"));
   EXPECT_EQ(problems["text.so"], folder("a") +
                                      "/text.so is no shared object: it does not begin as "
                                      "an ELF file does.");

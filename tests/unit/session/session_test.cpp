@@ -190,8 +190,8 @@ TEST(Session, Document_may_have_an_input_that_nothing_feeds_as_a_change_may_leav
   ChangeRequest document;
   document.document = json(R"({"sluice": 1, "nodes": {
     "tone": {"type": "source.tone", "params": {"channels": 1, "live": true}},
-    "hub": "filter.gain", "loose": "filter.gain", "end": "sink.null"},
-    "edges": ["tone -> hub -> end", "loose -> end"]})");
+    "hub": "filter.gain", "loose": "filter.gain", "end": "sink.null", "other": "sink.null"},
+    "edges": ["tone -> hub -> end", "loose -> other"]})");
   EXPECT_EQ(said(world.change(document)), "");
   world.settle();
   world.run_for(100 * kMsNs);
