@@ -254,10 +254,9 @@ int validate(const Options& options) {
 }  // namespace sluice::validate
 
 int main(int argc, char** argv) {
-  using namespace sluice;
-  validate::Options options;
-  if (const int code = validate::parse(argc, argv, options); code >= 0) return code;
-  validate::Quiet quiet;
-  const support::LogRedirect redirect(quiet);
-  return options.is_list ? validate::list(options) : validate::validate(options);
+  sluice::validate::Options options;
+  if (const int code = sluice::validate::parse(argc, argv, options); code >= 0) return code;
+  sluice::validate::Quiet quiet;
+  const sluice::support::LogRedirect redirect(quiet);
+  return options.is_list ? sluice::validate::list(options) : sluice::validate::validate(options);
 }

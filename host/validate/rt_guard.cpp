@@ -177,6 +177,7 @@ Function* original(std::atomic<Function*>& known, const char* name) {
 #if SLUICE_HAS_RT_GUARD
 
 // The allocator's own names: dlsym(RTLD_NEXT, "malloc") would itself have to allocate.
+// NOLINTBEGIN(readability-identifier-naming): they are glibc's
 extern "C" {
 void* __libc_malloc(size_t bytes);
 void* __libc_calloc(size_t count, size_t bytes);
@@ -184,6 +185,7 @@ void* __libc_realloc(void* memory, size_t bytes);
 void* __libc_memalign(size_t alignment, size_t bytes);
 void __libc_free(void* memory);
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace {
 using sluice::validate::check;
@@ -234,6 +236,7 @@ int posix_memalign(void** memory, size_t alignment, size_t bytes) noexcept {
 }
 
 // Notes the call and passes it on.
+// NOLINTBEGIN(bugprone-macro-parentheses): a type and an initialiser cannot have any
 #define SLUICE_WATCH(result, name, parameters, arguments, ...) \
   SLUICE_WATCH_BY(check, result, name, parameters, arguments, __VA_ARGS__)
 #define SLUICE_WATCH_WAIT(result, name, parameters, arguments, ...) \
@@ -247,6 +250,7 @@ int posix_memalign(void** memory, size_t alignment, size_t bytes) noexcept {
 #define SLUICE_ORIGINAL(name, known)                                                        \
   (known.load(std::memory_order_relaxed) != nullptr ? known.load(std::memory_order_relaxed) \
                                                     : original(known, #name))
+// NOLINTEND(bugprone-macro-parentheses)
 
 SLUICE_WATCH(int, pthread_mutex_lock, (pthread_mutex_t * mutex), (mutex), noexcept)
 SLUICE_WATCH(int, pthread_mutex_timedlock, (pthread_mutex_t * mutex, const timespec* until),

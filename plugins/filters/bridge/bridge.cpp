@@ -164,7 +164,7 @@ class Bridge : public sluice::Passive<Bridge> {
           static_cast<uint32_t>(written_frames - std::min(read_frames_, written_frames));
       const auto wanted = static_cast<uint32_t>(
           std::max(steering_.target_frames(),
-                   std::min(lead_frames_, static_cast<double>(capacity_frames_ / 2))));
+                   std::min(lead_frames_, static_cast<double>(capacity_frames_) / 2.0)));
       if (there < wanted) zeros_ = wanted - there;
     }
     if (reading.time_ns != SLUICE_NO_TIME && reading.time_ns != read_ns_) {
