@@ -57,6 +57,7 @@ int RemoteNode::serve() {
     Channel::Received note;
     if (channel_.receive(note, -1) != Channel::Outcome::kDone) return 0;
     Unpacker facts(note.bytes);
+    take_over();
     switch (note.kind) {
       case Note::kCreate:
         create(facts);
@@ -90,6 +91,7 @@ int RemoteNode::serve() {
       default:
         return 1;
     }
+    take_over();
   }
 }
 
@@ -311,6 +313,7 @@ void RemoteNode::run_node() {
   for (;;) {
     while (!turns_.wait(INT64_MAX)) {
     }
+    take_over();
     const Message& from = answer();
     if (from.priority != priority_) {
       priority_ = from.priority;
@@ -338,6 +341,7 @@ void RemoteNode::run_node() {
 void RemoteNode::send(Op op) {
   message().op = op;
   std::memcpy(message().slots.data(), slots_.data(), slots_.size() * sizeof(sluice_slot));
+  take_over();
   turns_.post();
 }
 

@@ -101,6 +101,9 @@ class RemoteNode {
   void reply(sluice_result result, const Packer& more = {});
   void run_node();
   void process();
+  // The notes' thread and the node's take turns by way of the host. That is another process, so
+  // this tells the memory model of this one that each sees what the other has written.
+  void take_over() { turn_overs_.fetch_add(1, std::memory_order_acq_rel); }
   void send(Op op);
   void take_changes();
   std::string take_sentence();
@@ -125,6 +128,7 @@ class RemoteNode {
   std::vector<Packets> packets_;
   Turns turns_;
   std::thread thread_;
+  std::atomic<uint32_t> turn_overs_{0};
   uint32_t priority_ = 0;
   int open_spans_ = 0;
   std::vector<sluice_input> inputs_;

@@ -49,11 +49,17 @@ TEST_F(CliSignals, First_interrupt_ends_gracefully_with_a_readable_file) {
 TEST_F(CliSignals, Second_interrupt_and_kill_end_at_once_with_a_readable_file) {
   // Two different signals, as two of one kind may arrive as one.
   for (const std::vector<int>& signals : {std::vector{SIGINT, SIGTERM}, std::vector{SIGKILL}}) {
-    Running running(work_, home_, {"run", "-e", "source.tone live=true -> sink.wav path=o.wav"});
-    // The second block (a tenth of a second) lies behind the header that counts the first.
-    ASSERT_TRUE(running.wait_until([&] { return bytes() > 6000 * 2 * sizeof(float); }));
-    for (const int signal : signals) running.signal(signal);
-    const Ended ended = running.finish();
+    Ended ended;
+    // On a slow day the graceful end is there before the second signal.
+    for (int tries = 0; tries < 5; ++tries) {
+      fs::remove(work_ / "o.wav");
+      Running running(work_, home_, {"run", "-e", "source.tone live=true -> sink.wav path=o.wav"});
+      // The second block (a tenth of a second) lies behind the header that counts the first.
+      ASSERT_TRUE(running.wait_until([&] { return bytes() > 6000 * 2 * sizeof(float); }));
+      for (const int signal : signals) running.signal(signal);
+      ended = running.finish();
+      if (ended.err.find("Played ") == std::string::npos) break;
+    }
     EXPECT_THAT(ended.exit_code, AnyOf(128 + SIGINT, 128 + SIGTERM, 128 + SIGKILL)) << ended.err;
     EXPECT_THAT(ended.err, Not(HasSubstr("Played ")));
     EXPECT_GE(sound_info(work_ / "o.wav").frames, 4800u);

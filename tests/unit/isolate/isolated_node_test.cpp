@@ -329,8 +329,9 @@ TEST_P(Trouble, OfASink_holdsUpNobody) {
   const uint64_t before = node.slot(0);
   if (std::string(GetParam()) == "hang") {
     // A node that may use files has ten seconds: nobody else waits for them.
-    const size_t heard = tests::collected[1].samples.size();
-    ASSERT_TRUE(play_until([&] { return tests::collected[1].samples.size() > heard + 96000; }));
+    const auto heard = [&]() -> uint64_t { return engine_->edges().front()->read_frames; };
+    const uint64_t heard_before = heard();
+    ASSERT_TRUE(play_until([&] { return heard() > heard_before + 96000; }));
   } else {
     ASSERT_TRUE(play_until([&] { return was_lost(); })) << log_.all();
     ASSERT_TRUE(node.set_parameter(0, 0));
