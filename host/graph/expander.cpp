@@ -224,6 +224,8 @@ std::optional<Expanded> Expander::expand_text(const RawValue& raw) {
       continue;
     }
     if (dollar == 0) result.folder = piece->folder;
+    // Nobody could write it with a kind of its own.
+    result.loose = true;
     result.pieces.push_back({out.size(), dollar, true});
     out += value.is_text() ? value.text() : to_json(value);
     if (out.size() > kMaximumTextBytes) {

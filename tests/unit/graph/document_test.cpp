@@ -153,6 +153,15 @@ TEST(Variables, undefined_unused_and_circular_ones_are_reported) {
                   "g.json:6:42: /vars/y: the variable \"x\" is made of itself: x -> y -> x"));
 }
 
+TEST(Variables, text_with_one_inside_is_read_as_what_the_parameter_is) {
+  const graph::Document document = document_of(
+      graph_with("\"t\": {\"type\": \"sink.tcp\", \"params\": {\"host\": \"h${x}\", "
+                 "\"port\": \"49${x}\"}},",
+                 "\"edges\": [\"tone -> null\", \"tone -> t\"],\n\"vars\": {\"x\": 53}"));
+  const graph::Value normal = graph::to_normal_json(document);
+  EXPECT_THAT(graph::to_json(normal), HasSubstr("\"host\": \"h53\", \"port\": 4953"));
+}
+
 TEST(Variables, environment_and_files_are_read) {
   const Folder folder;
   folder.write("pw", "s3cret\n");
