@@ -88,7 +88,7 @@ Subject::Subject(fs::path file, std::string type_id, fs::path folder, std::vecto
       seed_(seed),
       report_(report) {}
 
-const loader::Library* Subject::library() {
+const loader::Library* Subject::load() {
   if (library_) return library_;
   doing("the loading of the library");
   const auto loaded = loader::Library::load(file_);
@@ -101,7 +101,7 @@ const loader::Library* Subject::library() {
 
 const loader::Type* Subject::type() {
   if (type_) return type_;
-  if (!library()) return nullptr;
+  if (!load()) return nullptr;
   // Of a member the part in front of the slash is its family's.
   const std::string family = type_id_.substr(0, type_id_.find('/'));
   for (const loader::Type* each : library_->types()) {

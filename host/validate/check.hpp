@@ -28,7 +28,7 @@ class Subject {
 
   const std::filesystem::path& file() const { return file_; }
   // Loads the library; null, with a skip, if that fails: a check of its own says why.
-  const loader::Library* library();
+  const loader::Library* load();
   // The type under test; null likewise.
   const loader::Type* type();
   const sluice_type& data() { return type()->data(); }

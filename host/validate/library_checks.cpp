@@ -102,7 +102,7 @@ bool stands_in_front(const std::vector<std::string>& needed, const std::string& 
 }
 
 void check_exports(Subject& subject) {
-  if (!subject.library()) return;
+  if (!subject.load()) return;
   const auto summary = loader::read_elf_file(subject.file());
   if (!summary) return subject.fail(summary.error().message);
   std::vector<std::string> others = exported_names(subject.file());
@@ -134,7 +134,7 @@ void check_leaves_alone(Subject& subject) {
   const Belongings had = belongings();
   const size_t printed = printed_bytes();
   const int rounding = std::fegetround();
-  if (!subject.library()) return;
+  if (!subject.load()) return;
   const Belongings has = belongings();
   if (has.threads != had.threads) subject.fail("it starts threads while it is loaded.");
   if (has.descriptors != had.descriptors) subject.fail("it opens files while it is loaded.");
@@ -154,7 +154,7 @@ void check_leaves_alone(Subject& subject) {
 }
 
 void check_says_who(Subject& subject) {
-  const loader::Library* const library = subject.library();
+  const loader::Library* const library = subject.load();
   if (!library) return;
   if (library->name().empty()) subject.fail("sluice_entry has no name.");
   if (library->version().empty()) subject.fail("sluice_entry has no version.");
@@ -163,7 +163,7 @@ void check_says_who(Subject& subject) {
 }
 
 void check_types(Subject& subject) {
-  const loader::Library* const library = subject.library();
+  const loader::Library* const library = subject.load();
   if (!library) return;
   for (const std::string& defect : library->defects()) subject.fail(defect);
 }
@@ -172,7 +172,7 @@ void check_id(Subject& subject) {
   if (!subject.type()) return;
   const std::string_view id = subject.type()->id();
   const bool is_short = std::ranges::count(id, '.') < 2;
-  if (is_short && subject.library()->vendor() != "Sluice") {
+  if (is_short && subject.load()->vendor() != "Sluice") {
     subject.fail(fmt::format("the id {} is one of Sluice's own.", id));
   }
 }

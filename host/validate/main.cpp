@@ -138,7 +138,7 @@ std::vector<Kind> types_of(const Options& options) {
   const Report report = in_child(
       [&](Report& found) {
         Subject subject(options.file, "", "", {}, options.seed, found);
-        const loader::Library* library = subject.library();
+        const loader::Library* library = subject.load();
         if (!library) return;
         for (const loader::Type* type : library->types()) {
           const bool is_family = (type->data().flags & SLUICE_TYPE_FAMILY) != 0;

@@ -14,7 +14,7 @@ __attribute__((constructor)) static void greet(void) {
 
 static const sluice_type type = {.struct_size = sizeof(sluice_type),
                                  .execution = SLUICE_EXECUTION_PASSIVE,
-                                 .id = "wrong.library",
+                                 .id = "wrong.loading",
                                  .functions = &functions};
 static const sluice_type* const types[] = {&type};
 const sluice_library sluice_entry = {.struct_size = sizeof(sluice_library),
