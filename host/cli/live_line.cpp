@@ -38,6 +38,17 @@ double meter_part(double db) { return (db + 60.0) / 60.0; }
 
 bool is_outer(const engine::OutputSnapshot& output) { return output.port->node.inputs.empty(); }
 
+// "wav ▆ -12 dB"; a file may have been read to its end long before its last frame is heard.
+std::string level_of(const engine::OutputSnapshot& output, bool is_unicode) {
+  const engine::Node& node = output.port->node;
+  if (output.levels.samples == 0) {
+    const bool is_over = node.state() == engine::NodeState::kFinished;
+    return fmt::format("  {} {}", node.id(), is_over ? "ended" : "waits");
+  }
+  const double peak_db = session::level_db(output.levels.peak);
+  return fmt::format("  {} {} {:.0f} dB", node.id(), bar(meter_part(peak_db), is_unicode), peak_db);
+}
+
 // A gauge that is measured against a parameter: "gate -31 of -50 dB".
 std::string thresholds(const engine::NodeSnapshot& node) {
   const sluice_type& type = node.node->type();
@@ -78,10 +89,7 @@ std::string status_line(const engine::Snapshot& snapshot, int64_t start_ns, size
     if (length_of(line) + length_of(part) <= columns) line += part;
   };
   for (const auto& output : snapshot.outputs) {
-    if (!is_outer(output)) continue;
-    const double peak_db = session::level_db(output.levels.peak);
-    add(fmt::format("  {} {} {:.0f} dB", output.port->node.id(),
-                    bar(meter_part(peak_db), is_unicode), peak_db));
+    if (is_outer(output)) add(level_of(output, is_unicode));
   }
   for (const auto& node : snapshot.nodes) {
     if (const std::string text = thresholds(node); !text.empty()) add(text);

@@ -81,6 +81,7 @@ Levels Meter::take() noexcept {
   taken_ = {};
   if (reset_.load(std::memory_order_relaxed)) return taken_;
   const uint64_t samples = samples_.load(std::memory_order_relaxed);
+  taken_.samples = samples;
   if (samples != 0) {
     const double squares = std::bit_cast<double>(sum_.load(std::memory_order_relaxed));
     taken_.rms = static_cast<float>(std::sqrt(squares / static_cast<double>(samples)));

@@ -9,8 +9,9 @@
 namespace sluice::engine {
 
 struct Levels {
-  float peak = 0.0F;  // largest magnitude, 1 = full scale
-  float rms = 0.0F;   // over all channels
+  float peak = 0.0F;     // largest magnitude, 1 = full scale
+  float rms = 0.0F;      // over all channels
+  uint64_t samples = 0;  // measured; with none, the levels say nothing
 };
 
 // One writer (the lane that commits), any reader. Readings cover what was written since the last
