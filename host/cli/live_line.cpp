@@ -46,7 +46,8 @@ std::string level_of(const engine::OutputSnapshot& output, bool is_unicode) {
     return fmt::format("  {} {}", node.id(), is_over ? "ended" : "waits");
   }
   const double peak_db = session::level_db(output.levels.peak);
-  return fmt::format("  {} {} {:.0f} dB", node.id(), bar(meter_part(peak_db), is_unicode), peak_db);
+  return fmt::format("  {} {} {} dB", node.id(), bar(meter_part(peak_db), is_unicode),
+                     std::lround(peak_db));
 }
 
 // A gauge that is measured against a parameter: "gate -31 of -50 dB".

@@ -277,7 +277,8 @@ std::vector<std::string> TopScreen::node_rows(const TopView& view) const {
       if (is_fed && rest > 8) {
         const double part = (peak_db - kLeastDb) / -kLeastDb;
         add_bar(line, part, rest - 8, colour_of_level(peak_db), view.is_unicode);
-        line.add_right(peak_db <= kNothingDb ? "-inf dB" : fmt::format("{:.0f} dB", peak_db), 8);
+        line.add_right(
+            peak_db <= kNothingDb ? "-inf dB" : fmt::format("{} dB", std::lround(peak_db)), 8);
       } else {
         line.add("", rest);
       }
