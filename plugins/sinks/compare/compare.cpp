@@ -98,7 +98,8 @@ class SinkCompare : public sluice::Threaded<SinkCompare> {
   }
 
   // Frames in step are passed over; elsewhere the place where the streams are in step again is
-  // looked for, which takes kStepFrames of what was received unless it has ended.
+  // looked for, which takes kStepFrames of what was received unless it has ended; and after it was
+  // not found, as many frames in their place are passed before it is looked for again.
   void compare(bool has_ended) {
     size_t at = 0;
     const size_t count = received_.size() / frame_bytes_;
@@ -112,9 +113,12 @@ class SinkCompare : public sluice::Threaded<SinkCompare> {
         continue;
       }
       if (count - at < kStepFrames && !has_ended) break;
-      if (const size_t lost = frames_to_step(at, count); lost != 0) {
+      const size_t lost = passed_frames_ < searched_to_ ? 0 : frames_to_step(at, count);
+      if (lost != 0) {
         lose(lost);
       } else {
+        // Each search goes through all that has not arrived yet.
+        if (passed_frames_ >= searched_to_) searched_to_ = passed_frames_ + kStepFrames;
         add(kDiffering);
         set(kIsExact, 0);
         forget(1);
@@ -197,6 +201,7 @@ class SinkCompare : public sluice::Threaded<SinkCompare> {
   std::vector<std::byte> received_;  // what could not be judged yet
   std::deque<Departure> departures_;
   uint64_t set_out_frames_ = 0, passed_frames_ = 0;
+  uint64_t searched_to_ = 0;  // where to look again for the place where the streams are in step
   double delay_ms_ = 0;
 };
 
