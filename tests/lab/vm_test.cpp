@@ -21,6 +21,7 @@
 
 #include "tests/support/daemon.hpp"
 #include "tests/support/folders.hpp"
+#include "tests/support/netlink.hpp"
 
 namespace sluice::tests {
 namespace {
@@ -335,6 +336,36 @@ TEST_F(Vm, Frames_missed_while_stopped_are_counted_and_leave_their_place) {
   ASSERT_NE(first, got.end());
   ASSERT_NE(last, got.end());
   EXPECT_EQ(last - first, 4 * kRateHz - 1) << log;
+}
+
+// Here and not between name spaces, as the kernel of this machine has netem.
+TEST_F(Vm, Network_that_delays_mixes_up_loses_and_goes_away_for_a_second_loses_no_frame) {
+  constexpr int64_t kMs = 1'000'000;
+  ASSERT_EQ(make_bad("lo", 40 * kMs, 15 * kMs, 0.03), 0);
+  std::ofstream(folder_ / "graph.json") << R"({"sluice": 1,
+    "nodes": {
+      "tone": {"type": "source.tone",
+               "params": {"wave": "counter", "live": true, "duration_ms": 14000}},
+      "send": {"type": "sink.tcp", "params": {"port": 24964, "lead_ms": 4000}},
+      "receive": {"type": "source.tcp", "params": {"port": 24964, "until": "first-sender"}},
+      "compare": "sink.compare"},
+    "edges": ["tone -> send", "receive -> compare.received",
+              {"from": "tone", "to": "compare.reference", "buffer_ms": 12000}]})";
+  auto sender = start("sender", kSluice, {"run", "graph.json", "--stats", "stats.jsonl"});
+  ASSERT_TRUE(says(*sender, "Connected to")) << sender->log();
+  pass(8000);
+  EXPECT_EQ(make_bad("lo", 40 * kMs, 15 * kMs, 1), 0);
+  pass(1000);
+  EXPECT_EQ(make_bad("lo", 40 * kMs, 15 * kMs, 0), 0);
+  EXPECT_TRUE(wait_until([&] { return !sender->is_running(); })) << sender->log();
+  EXPECT_EQ(make_bad("lo", 0, 0, 0), 0);
+  EXPECT_THAT(sender->log(), HasSubstr("bit-exact, none lost"));
+  EXPECT_EQ(count_of(sender->log(), "Connected to"), 1U) << sender->log();
+  std::ifstream file(folder_ / "stats.jsonl");
+  const std::string statistics{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_GT(figure(statistics, "\"retransmits\":", ","), 0);
+  EXPECT_GT(figure(statistics, "\"round_trip_us\":", ","), 60'000);
+  EXPECT_EQ(figure(statistics, "\"underruns\":", ","), 0);
 }
 
 TEST_F(Vm, Bad_devices_are_told_apart) {

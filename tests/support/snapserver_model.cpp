@@ -5,10 +5,23 @@
 
 namespace sluice::tests {
 
+int64_t SnapserverTimeline::note_chunk(int64_t now_ns) {
+  if (is_first_) {
+    is_first_ = false;
+    start_ns_ = now_ns;
+    ticks_ = 0;
+  }
+  ++ticks_;
+  const int64_t tick_ns = start_ns_ + std::llround(static_cast<double>(ticks_) * tick_length_ns_);
+  if (tick_ns >= now_ns) return tick_ns;
+  ++resyncs_;
+  late_ns_ += now_ns - tick_ns;
+  is_first_ = true;
+  return now_ns;
+}
+
 SnapserverModel::SnapserverModel(WorkerDriver& driver, uint32_t chunk_bytes, double ppm)
-    : driver_(driver),
-      tick_length_ns_(static_cast<double>(kChunkNs) / (1 + ppm * 1e-6)),
-      chunk_(chunk_bytes) {
+    : driver_(driver), timeline_(ppm), chunk_(chunk_bytes) {
   driver.add(*this);
   sluice_stream_options options{};
   options.struct_size = sizeof(options);
@@ -22,20 +35,17 @@ SnapserverModel::~SnapserverModel() {
   driver_.network().close_listener(listener_);
 }
 
-int64_t SnapserverModel::tick_ns() const {
-  return start_ns_ + std::llround(static_cast<double>(ticks_) * tick_length_ns_);
-}
-
 void SnapserverModel::act() {
   if (!stream_) {
     if (driver_.network().accept(listener_, &stream_) != SLUICE_OK) return;
-    is_first_ = is_reading_ = true;
+    timeline_.begin();
+    is_reading_ = true;
     filled_ = 0;
   }
   for (;;) {
     const int64_t now = driver_.now_ns();
     if (!is_reading_) {
-      if (now < tick_ns()) return;
+      if (now < read_ns_) return;
       is_reading_ = true;
     }
     size_t received = 0;
@@ -52,22 +62,13 @@ void SnapserverModel::act() {
     filled_ = 0;
     ++chunks_;
     if (on_chunk_) on_chunk_(chunk_);
-    if (is_first_) {
-      is_first_ = false;
-      start_ns_ = now;
-      ticks_ = 0;
-    }
-    ++ticks_;
-    is_reading_ = tick_ns() < now;
-    if (is_reading_) {
-      ++resyncs_;
-      is_first_ = true;
-    }
+    read_ns_ = timeline_.note_chunk(now);
+    is_reading_ = read_ns_ <= now;
   }
 }
 
 int64_t SnapserverModel::wake_ns() {
-  if (stream_ && !is_reading_) return tick_ns();
+  if (stream_ && !is_reading_) return read_ns_;
   int64_t wake_ns = SLUICE_FOREVER;
   std::vector<pollfd> none;
   driver_.network().poll_set(stream_ ? static_cast<const void*>(stream_) : listener_,

@@ -6,7 +6,6 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
-#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/ethernet.h>
@@ -24,6 +23,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/support/netlink.hpp"
+
 namespace sluice::tests {
 namespace {
 
@@ -38,65 +39,6 @@ int open_space() { return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
 void enter(int space) {
   if (setns(space, CLONE_NEWNET) != 0) std::abort();
 }
-
-// One message of rtnetlink(7), its attributes appended one by one.
-class Netlink {
- public:
-  Netlink(uint16_t type, uint16_t flags) {
-    header().nlmsg_type = type;
-    header().nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | NLM_F_ACK | flags);
-    size_ = NLMSG_LENGTH(0);
-  }
-  template <typename T>
-  void body(const T& value) {
-    append(&value, sizeof(value));
-  }
-  void attribute(uint16_t type, const void* data, size_t size_bytes) {
-    const size_t at = begin(type);
-    append(data, size_bytes);
-    end(at);
-  }
-  void attribute(uint16_t type, const std::string& text) {
-    attribute(type, text.c_str(), text.size() + 1);
-  }
-  // What follows until `end` lies inside.
-  size_t begin(uint16_t type) {
-    const size_t at = size_;
-    const rtattr attribute{0, type};
-    append(&attribute, sizeof(attribute));
-    return at;
-  }
-  void end(size_t at) {
-    reinterpret_cast<rtattr*>(bytes_.data() + at)->rta_len =
-        static_cast<unsigned short>(size_ - at);
-  }
-  // Sent to the kernel of this thread's name space; 0 or an errno value.
-  int send() {
-    header().nlmsg_len = static_cast<uint32_t>(size_);
-    const int socket = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    int error = errno;
-    if (socket >= 0) {
-      alignas(nlmsghdr) std::array<char, 1024> answer{};
-      const bool is_done = ::send(socket, bytes_.data(), size_, 0) == static_cast<ssize_t>(size_) &&
-                           recv(socket, answer.data(), answer.size(), 0) >=
-                               static_cast<ssize_t>(NLMSG_LENGTH(sizeof(nlmsgerr)));
-      error =
-          is_done ? -reinterpret_cast<nlmsgerr*>(answer.data() + NLMSG_LENGTH(0))->error : errno;
-      close(socket);
-    }
-    return error;
-  }
-
- private:
-  nlmsghdr& header() { return *reinterpret_cast<nlmsghdr*>(bytes_.data()); }
-  void append(const void* data, size_t size_bytes) {
-    std::memcpy(bytes_.data() + size_, data, size_bytes);
-    size_ += NLMSG_ALIGN(size_bytes);
-  }
-
-  alignas(nlmsghdr) std::array<char, 1024> bytes_{};
-  size_t size_ = 0;
-};
 
 // A veth pair: `name` here, `peer_name` in the other name space.
 int add_pair(const std::string& name, const std::string& peer_name, int peer_space) {

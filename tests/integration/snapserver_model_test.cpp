@@ -1,0 +1,173 @@
+// The model of Snapserver's reader, which stands in for it in virtual time, against the real one:
+// both are given the same bytes at the same times, and have to notice the same pauses.
+#include "tests/support/snapserver_model.hpp"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/integration/snapserver_fixture.hpp"
+
+namespace sluice::tests {
+namespace {
+
+constexpr int64_t kMs = 1'000'000;
+constexpr int64_t kBlockNs = 10 * kMs;
+constexpr uint64_t kBlockBytes = 480 * 4;
+constexpr uint64_t kChunkBytes = 960 * 4;
+constexpr int64_t kTooLateNs = 20 * kMs;
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+void sleep_until_ns(int64_t at_ns) {
+  std::this_thread::sleep_for(std::chrono::nanoseconds(std::max<int64_t>(0, at_ns - now_ns())));
+}
+
+// What the reader would make of bytes that came when they did.
+class Expectation {
+ public:
+  void arrive(int64_t at_ns, uint64_t bytes) {
+    there_ += bytes;
+    for (; there_ >= kChunkBytes; there_ -= kChunkBytes) {
+      const uint64_t resyncs = timeline_.resyncs();
+      read_ns_ = timeline_.note_chunk(std::max(read_ns_, at_ns));
+      waits_for_any_ = timeline_.resyncs() != resyncs;
+    }
+  }
+  // Whether a chunk at that time is neither clearly in time nor clearly late.
+  bool is_doubtful(int64_t at_ns, int64_t margin_ns) const {
+    return !waits_for_any_ && std::abs(at_ns - read_ns_ - SnapserverTimeline::kChunkNs) < margin_ns;
+  }
+  const SnapserverTimeline& timeline() const { return timeline_; }
+
+ private:
+  SnapserverTimeline timeline_{0};
+  uint64_t there_ = 0;
+  int64_t read_ns_ = 0;
+  bool waits_for_any_ = true;  // the next chunk begins a timeline, whenever it comes
+};
+
+struct Resyncs {
+  size_t count = 0;
+  double late_ms = 0;
+};
+
+// "onResync (lab): 199 ms", so often and so much in all.
+Resyncs resyncs_in(const std::string& log) {
+  Resyncs resyncs;
+  for (size_t at = 0; (at = log.find("onResync", at)) != std::string::npos; ++at) {
+    const size_t number = log.find("): ", at);
+    if (number == std::string::npos) break;
+    ++resyncs.count;
+    resyncs.late_ms += std::strtod(log.c_str() + number + 3, nullptr);
+  }
+  return resyncs;
+}
+
+// The longest that a thread which asks for a millisecond sleeps more than that: what this machine
+// may do to any program, the server among them.
+class MachineLateness {
+ public:
+  MachineLateness() {
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        const int64_t before_ns = now_ns();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        worst_ns_ = std::max<int64_t>(worst_ns_, now_ns() - before_ns - kMs);
+      }
+    });
+  }
+  int64_t worst_ns() const { return worst_ns_; }
+
+ private:
+  std::atomic<int64_t> worst_ns_{0};
+  std::jthread thread_;
+};
+
+// How long; SLUICE_TEST_MINUTES, a few seconds by default.
+int64_t duration_ns() {
+  const char* minutes = std::getenv("SLUICE_TEST_MINUTES");
+  return minutes ? std::atoll(minutes) * 60'000 * kMs : 6'000 * kMs;
+}
+
+TEST_F(Snapserver, Model_of_its_reader_notices_the_same_pauses_by_as_much) {
+  start_server();
+  const int stream = connect_to(port_);
+  ASSERT_GE(stream, 0);
+  const int on = 1;  // what is sent is there at once
+  setsockopt(stream, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  const std::string audio(kBlockBytes, '\1');
+  std::mt19937 random(1);
+  const auto ms_between = [&](int64_t least, int64_t most) {
+    return std::uniform_int_distribution<int64_t>(least, most)(random) * kMs;
+  };
+  Expectation expectation;
+  const auto send_block = [&] {
+    ASSERT_TRUE(write_all(stream, audio));
+    expectation.arrive(now_ns(), kBlockBytes);
+  };
+  const MachineLateness machine;
+  double worst_difference_ms = 0;
+  size_t pauses = 0;
+  const int64_t end_ns = now_ns() + duration_ns();
+  while (now_ns() < end_ns) {
+    // So much ahead, so long at the rate of the audio, and then nothing for a while: with luck that
+    // is bridged, and if not the next start finds the server waiting.
+    const int64_t lead_ns = ms_between(6, 25) * 10;
+    const int64_t start_ns = now_ns();
+    for (int64_t sent_ns = 0; sent_ns < lead_ns; sent_ns += kBlockNs) send_block();
+    int64_t due_ns = start_ns;
+    for (const int64_t until_ns = start_ns + ms_between(200, 600); due_ns < until_ns;) {
+      due_ns += kBlockNs;
+      sleep_until_ns(due_ns);
+      send_block();
+    }
+    sleep_until_ns(due_ns + ms_between(0, 3) * 100 + ms_between(0, 60));
+    while (expectation.is_doubtful(now_ns(), 15 * kMs + 3 * machine.worst_ns())) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    ++pauses;
+    // What it found late so far, it has said by now.
+    const double expected_ms = static_cast<double>(expectation.timeline().late_ns()) / 1e6;
+    const double difference_ms = std::abs(resyncs_in(server_->log()).late_ms - expected_ms);
+    worst_difference_ms = std::max(worst_difference_ms, difference_ms);
+    if (machine.worst_ns() > kTooLateNs) break;
+    ASSERT_LE(difference_ms, 5 + 3 * static_cast<double>(machine.worst_ns()) / 1e6)
+        << "after " << pauses << " pauses\n"
+        << server_->log();
+  }
+  close(stream);
+  const Resyncs real = resyncs_in(server_->log());
+  const auto expected = static_cast<size_t>(expectation.timeline().resyncs());
+  std::printf(
+      "%zu pauses: %zu resyncs expected, %zu in the log; all lateness together differed by %.1f ms "
+      "at "
+      "most; a thread here woke up to %.1f ms late.\n",
+      pauses, expected, real.count, worst_difference_ms,
+      static_cast<double>(machine.worst_ns()) / 1e6);
+  // On a machine that keeps its programs waiting longer than they have in hand nothing is shown.
+  if (machine.worst_ns() > kTooLateNs) return;
+  EXPECT_EQ(real.count, expected) << server_->log();
+  EXPECT_GT(expected, 0u);
+  EXPECT_LT(expected, pauses);
+}
+
+}  // namespace
+}  // namespace sluice::tests
