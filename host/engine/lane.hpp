@@ -143,6 +143,7 @@ class Lane {
   bool are_steps_done() const;
   bool evaluate(Node& node, std::span<sluice_wait_item> items, int64_t deadline_ns);
   bool is_late(int64_t deadline_ns) const;
+  bool nap(int64_t deadline_ns);
   void note_polled(std::span<sluice_wait_item> items, Bell::Woken woken);
   bool is_ready(Node& node, sluice_wait_item& item);
   void set_thresholds(Node* node, std::span<const sluice_wait_item> items);

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <semaphore>
 #include <system_error>
 #include <utility>
@@ -119,6 +120,12 @@ void set_thread_name(std::string_view name) {
 void set_timer_slack(int64_t slack_ns) {
   // 0 would mean "back to the default" (prctl(2)).
   prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(std::max<int64_t>(slack_ns, 1)), 0, 0, 0);
+}
+
+void sleep_until(int64_t time_ns) {
+  const timespec time{time_ns / 1'000'000'000, time_ns % 1'000'000'000};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr) == EINTR) {
+  }
 }
 
 #if defined(__x86_64__)

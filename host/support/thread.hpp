@@ -40,6 +40,9 @@ void set_thread_name(std::string_view name);
 // default; real-time threads have none). [control, worker]
 void set_timer_slack(int64_t slack_ns);
 
+// Sleeps until CLOCK_MONOTONIC has reached `time_ns`; signals do not end it. [any]
+void sleep_until(int64_t time_ns);
+
 // Makes the calling thread's floating point unit treat denormals as zero and produce none: x86
 // MXCSR FTZ and DAZ, aarch64 FPCR.FZ. On other machines nothing happens and false is returned.
 // [any]

@@ -41,6 +41,7 @@ class Pacer {
 
  private:
   void restart(int64_t now_ns);
+  bool is_nominal() const { return drift_ == 0 && excess_ == 0; }
   double drift_frames(int64_t now_ns) const;
   int64_t played_frames(int64_t now_ns) const;
 
@@ -80,6 +81,7 @@ inline double Pacer::drift_frames(int64_t now_ns) const {
 inline int64_t Pacer::played_frames(int64_t now_ns) const {
   if (now_ns <= start_ns_) return 0;
   const auto nominal = static_cast<int64_t>(frames_of_ns(now_ns - start_ns_, rate_hz_));
+  if (is_nominal()) return nominal;
   return nominal + static_cast<int64_t>(std::floor(drift_frames(now_ns)));
 }
 
@@ -87,6 +89,7 @@ inline int64_t Pacer::due_ns(uint64_t frames) const {
   const int64_t played = passed_ + static_cast<int64_t>(frames) - lead_;
   if (played <= 0) return start_ns_;
   const int64_t nominal_ns = start_ns_ + ns_of_frames(static_cast<uint64_t>(played), rate_hz_);
+  if (is_nominal()) return nominal_ns;
   const double ahead_s = drift_frames(nominal_ns) / (rate_hz_ * (1 + excess_));
   return nominal_ns - static_cast<int64_t>(std::floor(ahead_s * 1e9));
 }

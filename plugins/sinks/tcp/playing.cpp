@@ -5,6 +5,7 @@
 #include <cstring>
 #include <sluice/wav_header.hpp>
 #include <string_view>
+#include <utility>
 
 #include "plugins/sinks/tcp/sink_tcp.hpp"
 
@@ -97,16 +98,16 @@ SinkTcp::Step SinkTcp::play() {
     if (ready == 0 && is_input_over()) return Step::kEnded;
     due_ns_ = pacer_->due_ns(std::min<uint64_t>(chunk_, ready));
     if (!sleep_until_due()) return Step::kStopped;
-    const int64_t now = now_ns();
+    int64_t now = now_ns();
     if (pacer_->forgive(now) > 0) {
       add(kStalls);
       quality_.note_trouble(now);
       place_clock(now);
     }
-    step = send_due();
+    step = send_due(now, ready);
     // All book-keeping waits until the chunk is on its way.
     level_->note_spare(now, ready - std::min<uint64_t>(ready, chunk_));
-    if (step == Step::kGoOn) step = look_around();
+    if (step == Step::kGoOn) step = look_around(now);
   }
   return step;
 }
@@ -148,8 +149,8 @@ SinkTcp::Step SinkTcp::recover_from_dry_input() {
     tell_upstream(kIn, SLUICE_UPSTREAM_STARVED);
     note_starvation(now_ns(), chunk_);
   }
-  due_ns_ = now_ns();  // what is left goes out by nobody's schedule
-  const Step step = send_due();
+  int64_t now = due_ns_ = now_ns();  // what is left goes out by nobody's schedule
+  const Step step = send_due(now, available(kIn));
   return step == Step::kGoOn ? prime() : step;
 }
 
@@ -167,7 +168,6 @@ void SinkTcp::place_clock(int64_t now) {
 }
 
 bool SinkTcp::sleep_until_due() {
-  if (due_ns_ <= now_ns()) return true;
   if (sleep_until(due_ns_ - spin_ns_) == SLUICE_ERROR_STOPPED) return false;
   if (spin_ns_ == 0) return true;
   // A clock that stands still while nobody waits is a virtual one.
@@ -178,14 +178,15 @@ bool SinkTcp::sleep_until_due() {
   return sleep_until(due_ns_) != SLUICE_ERROR_STOPPED;
 }
 
-SinkTcp::Step SinkTcp::send_due() {
-  bool is_first = true;
-  for (;;) {
-    const int64_t now = now_ns();
+SinkTcp::Step SinkTcp::send_due(int64_t& now, uint64_t ready) {
+  for (bool is_first = true;; is_first = false) {
     const uint64_t due = pacer_->due_frames(now);
-    const uint64_t ready = std::min(due, available(kIn));
-    const uint64_t whole = ready / chunk_ * chunk_;
-    const auto frames = static_cast<uint32_t>(whole > 0 ? whole : is_first ? ready : 0);
+    if (!is_first && due < chunk_ && pending_begin_ == pending_end_) return Step::kGoOn;
+    if (!is_first || due > ready) ready = available(kIn);
+    const uint64_t there = std::min(due, ready);
+    const uint64_t whole =
+        there < 2 * uint64_t{chunk_} ? (there < chunk_ ? 0 : chunk_) : there / chunk_ * chunk_;
+    const auto frames = static_cast<uint32_t>(whole > 0 ? whole : is_first ? there : 0);
     if (pending_begin_ == pending_end_ && frames == 0) return Step::kGoOn;
     if (!watch_->allows(session_bytes_ + uint64_t{frames} * frame_bytes_)) {
       look_at_peer(stream_.info(), now);
@@ -194,16 +195,15 @@ SinkTcp::Step SinkTcp::send_due() {
     if (allowed_ == 0) watch_->hold(now);
     sluice_result result = SLUICE_ERROR_AGAIN;
     if (allowed_ > 0) {
-      result = pending_begin_ != pending_end_ ? send_pending() : send_frames(frames);
+      result = pending_begin_ != pending_end_ ? send_pending(now) : send_frames(frames, now);
     }
-    const int64_t after_ns = now_ns();
+    const int64_t begin_ns = std::exchange(now, now_ns());
     if (is_first) {
-      const int64_t lateness_ns = std::max<int64_t>(0, now - due_ns_);
+      const int64_t lateness_ns = std::max<int64_t>(0, begin_ns - due_ns_);
       lateness_ns_.add(lateness_ns);
       jitter_.add(lateness_ns);
     }
-    is_first = false;
-    write_ns_.add(after_ns - now);
+    write_ns_.add(now - begin_ns);
     if (result == SLUICE_ERROR_NETWORK) {
       // Its last words may say more than that it is gone.
       const std::string sentence = stream_sentence();
@@ -212,13 +212,15 @@ SinkTcp::Step SinkTcp::send_due() {
     }
     if (result == SLUICE_OK) {
       if (!watch_->is_held()) blocked_since_ns_ = SLUICE_NO_TIME;
-    } else if (const Step step = wait_for_peer(after_ns); step != Step::kGoOn) {
-      return step;
+    } else {
+      const Step step = wait_for_peer(now);
+      if (step != Step::kGoOn) return step;
+      now = now_ns();
     }
   }
 }
 
-sluice_result SinkTcp::send_frames(uint32_t frames) {
+sluice_result SinkTcp::send_frames(uint32_t frames, int64_t now) {
   if (has_lost_some_) {
     has_lost_some_ = false;
     fade_done_ = 0;
@@ -228,7 +230,7 @@ sluice_result SinkTcp::send_frames(uint32_t frames) {
       std::min<uint64_t>(frames, std::max<uint64_t>(1, allowed_ / frame_bytes_)));
   if (needs_shaping()) {
     shape_frames(std::min(frames, chunk_));
-    return send_pending();
+    return send_pending(now);
   }
   const sluice_read_span span = begin_read(kIn, frames);
   const size_t size = size_t{span.frames} * frame_bytes_;
@@ -242,7 +244,7 @@ sluice_result SinkTcp::send_frames(uint32_t frames) {
   end_read(kIn, passed);
   pacer_->pass(passed);
   add(kFramesSent, passed);
-  note_sent(sent);
+  note_sent(sent, now);
   if (result == SLUICE_OK && sent < size) result = SLUICE_ERROR_AGAIN;
   return result;
 }
@@ -281,23 +283,23 @@ void SinkTcp::append_pending(const void* data, size_t bytes) {
   pending_end_ += bytes;
 }
 
-sluice_result SinkTcp::send_pending() {
+sluice_result SinkTcp::send_pending(int64_t now) {
   const size_t size = pending_end_ - pending_begin_;
   size_t sent = 0;
   const sluice_result result = stream_.send(pending_.data() + pending_begin_, size, sent);
   pending_begin_ += sent;
   if (pending_begin_ == pending_end_) pending_begin_ = pending_end_ = 0;
-  note_sent(sent);
+  note_sent(sent, now);
   return result == SLUICE_OK && sent < size ? SLUICE_ERROR_AGAIN : result;
 }
 
-void SinkTcp::note_sent(size_t bytes) {
+void SinkTcp::note_sent(size_t bytes, int64_t now) {
   if (bytes == 0) return;
   has_sent_ = true;
   bytes_ += bytes;
   session_bytes_ += bytes;
   add(kBytes, bytes);
-  watch_->note_handed(now_ns());
+  watch_->note_handed(now);
   if (!watch_->is_held()) blocked_since_ns_ = SLUICE_NO_TIME;
 }
 
@@ -317,7 +319,7 @@ SinkTcp::Step SinkTcp::wait_for_peer(int64_t now) {
     now = now_ns();
     if (is_held) look_at_peer(stream_.info(), now);
     if (is_held ? watch_->allowance(session_bytes_, now) > 0 : result == SLUICE_OK) break;
-    if (const Step step = look_around(); step != Step::kGoOn) return step;
+    if (const Step step = look_around(now); step != Step::kGoOn) return step;
     if (now >= give_up_ns) {
       return lose(peer_ + " has taken nothing for " + std::to_string(write_timeout_ns_ / kNsPerMs) +
                   " ms: its program hangs or the network on the way is gone. " +
@@ -340,8 +342,7 @@ SinkTcp::Step SinkTcp::wait_for_peer(int64_t now) {
 
 // ---- Looking at the peer ----
 
-SinkTcp::Step SinkTcp::look_around() {
-  const int64_t now = now_ns();
+SinkTcp::Step SinkTcp::look_around(int64_t now) {
   const bool is_due = now >= next_look_ns_;
   if (!is_due && !is_measuring_ && watch_->is_placed()) return Step::kGoOn;
   const sluice_stream_info info = stream_.info();

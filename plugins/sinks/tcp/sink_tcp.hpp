@@ -95,17 +95,18 @@ class SinkTcp : public Threaded<SinkTcp>, public SinkTcpDeclaration {
   Step recover_from_dry_input();
   // Sleeps, then spins if asked to. False: stopped.
   bool sleep_until_due();
-  // Sends what is due and there, in whole chunks where it can.
-  Step send_due();
+  // Sends what is due and there, in whole chunks where it can. `ready` frames are there at the
+  // least; `now` is the time of the call, and when it returns that after the newest send.
+  Step send_due(int64_t& now, uint64_t ready);
   // Straight from the ring. A frame that was sent in part goes on from a copy, so that the span
   // holds whole frames only.
-  sluice_result send_frames(uint32_t frames);
-  sluice_result send_pending();
+  sluice_result send_frames(uint32_t frames, int64_t now);
+  sluice_result send_pending(int64_t now);
   bool needs_shaping() const { return fade_done_ < fade_length_ || is_cutting_; }
   // Puts frames that cannot go out as they are into `pending_`.
   void shape_frames(uint32_t frames);
   void append_pending(const void* data, size_t bytes);
-  void note_sent(size_t bytes);
+  void note_sent(size_t bytes, int64_t now);
   // The peer takes nothing, or is not to be given more: until that changes, or has not for too
   // long.
   Step wait_for_peer(int64_t now);
@@ -114,7 +115,7 @@ class SinkTcp : public Threaded<SinkTcp>, public SinkTcpDeclaration {
   void place_clock(int64_t now);
 
   // ---- Looking at the peer ----
-  Step look_around();
+  Step look_around(int64_t now);
   void look_at_peer(const sluice_stream_info& info, int64_t now);
   void follow_clock(int64_t now);
   void say_how_it_is();
