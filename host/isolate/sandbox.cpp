@@ -93,7 +93,14 @@ bool confine_files(const Permissions& permissions) {
                            "/etc/localtime", "/sys/devices/system/cpu", "/proc/self"}) {
     landlock.allow(path, kRead | LANDLOCK_ACCESS_FS_EXECUTE);
   }
-  allow_folders(landlock, getenv("LD_LIBRARY_PATH"), kRead | LANDLOCK_ACCESS_FS_EXECUTE);
+  // Where plugins of other kinds lie, which a plugin of ours may be asked to load.
+  const char* const home = getenv("HOME");
+  const std::string at_home = home ? std::string(home) + "/.lv2:" + home + "/.ladspa" : "";
+  const char* const lists[] = {getenv("LD_LIBRARY_PATH"), getenv("LV2_PATH"), getenv("LADSPA_PATH"),
+                               at_home.c_str()};
+  for (const char* const list : lists) {
+    allow_folders(landlock, list, kRead | LANDLOCK_ACCESS_FS_EXECUTE);
+  }
   for (const char* path : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}) {
     landlock.allow(path, kWriteFile | kTruncate);
   }

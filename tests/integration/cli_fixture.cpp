@@ -15,6 +15,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "tests/support/daemon.hpp"
 #include "tests/support/folders.hpp"
 
 extern "C" char** environ;
@@ -107,6 +108,8 @@ Running::~Running() {
 void Running::signal(int number) const {
   if (pid_ > 0) kill(pid_, number);
 }
+
+size_t Running::kill_isolated() const { return kill_isolated_nodes(pid_); }
 
 void Running::read_some(int timeout_ms) {
   if (poll(pipes_, 2, timeout_ms) <= 0) return;

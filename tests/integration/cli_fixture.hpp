@@ -46,6 +46,8 @@ class Running {
   Running& operator=(const Running&) = delete;
 
   void signal(int number) const;
+  // Kills the processes that it runs isolated nodes in; how many they were.
+  size_t kill_isolated() const;
   // What it has written so far.
   const Ended& said() const { return ended_; }
   // Whether `condition` came true while the program ran.

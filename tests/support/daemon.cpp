@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -21,6 +23,26 @@ namespace fs = std::filesystem;
 fs::path lab_program(const std::string& folder, const std::string& name) {
   fs::path path = source_folder() / "build" / "lab" / folder / "bin" / name;
   return fs::exists(path) ? path : fs::path();
+}
+
+size_t kill_isolated_nodes(pid_t host) {
+  const auto content = [](const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  };
+  size_t count = 0;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const pid_t id = std::atoi(entry.path().filename().c_str());
+    if (id <= 0) continue;
+    // proc(5): behind the name in brackets the state and the parent.
+    const std::string stat = content(entry.path() / "stat");
+    const size_t name_end = std::min(stat.rfind(')'), stat.size());
+    if (stat.size() < name_end + 5 || std::atoi(stat.c_str() + name_end + 4) != host) continue;
+    if (content(entry.path() / "cmdline").find("isolated-node") == std::string::npos) continue;
+    kill(id, SIGKILL);
+    ++count;
+  }
+  return count;
 }
 
 Daemon::Daemon(const fs::path& program, const std::vector<std::string>& arguments,

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -11,6 +12,9 @@ namespace sluice::tests {
 
 // A program unpacked below build/lab/FOLDER/bin; empty if the lab is not there.
 std::filesystem::path lab_program(const std::string& folder, const std::string& name);
+
+// Kills the processes in which `host` runs isolated nodes; how many they were.
+size_t kill_isolated_nodes(pid_t host);
 
 // Killed, and waited for, when it goes out of scope.
 class Daemon {
@@ -25,6 +29,7 @@ class Daemon {
 
   bool is_running();
   void signal(int number) const;
+  size_t kill_isolated() const { return kill_isolated_nodes(pid_); }
   // Sends the signal and waits for the end.
   void stop(int number);
   // What it has said so far.

@@ -1,11 +1,9 @@
 // source.loopback: what the desktop plays.
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <memory>
 #include <sluice/nearest.hpp>
 #include <sluice/samples.hpp>
 #include <sluice/sluice.hpp>
@@ -13,9 +11,9 @@
 #include <vector>
 
 #include "plugins/sources/loopback/declaration.hpp"
+#include "plugins/sources/loopback/other_programs.hpp"
 #include "plugins/sources/loopback/output_list.hpp"
 #include "plugins/sources/loopback/pulse.hpp"
-#include "plugins/sources/loopback/tap.hpp"
 
 namespace {
 
@@ -56,6 +54,7 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
     server_ = std::string(text(kServer));
     wanted_ = std::string(text(kOutput));
     fragment_frames_ = integer(kBufferFrames);
+    others_.prepare(format_, fragment_frames_);
     setup.port(kOut).max_block_frames = 2 * fragment_frames_;
     fade_.reset(0, format_.rate_hz);
   }
@@ -278,8 +277,7 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
 
   void close_stream() {
     begin_silence();
-    taps_.clear();
-    is_mixing_ = false;
+    others_.clear();
     stream_.reset();
   }
 
@@ -337,14 +335,13 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
   void list_streams() {
     must_list_ = false;
     is_listing_ = true;
-    others_.clear();
-    own_ = 0;
+    others_.begin_list();
     loopback::forget(pa_context_get_sink_input_info_list(
         context_.get(),
         [](pa_context*, const pa_sink_input_info* info, int end, void* node) {
           auto& self = *static_cast<SourceLoopback*>(node);
           if (end == 0) {
-            self.note_stream(*info);
+            self.others_.note(*info, self.output_.index);
           } else {
             self.is_listing_ = false;
             self.take_streams();
@@ -353,31 +350,11 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
         this));
   }
 
-  void note_stream(const pa_sink_input_info& info) {
-    if (info.sink != output_.index) return;
-    const char* const process = pa_proplist_gets(info.proplist, PA_PROP_APPLICATION_PROCESS_ID);
-    if (process != nullptr && std::to_string(getpid()) == process) {
-      ++own_;
-    } else {
-      others_.push_back(info.index);
-    }
-  }
-
   void take_streams() {
-    set(kOwnStreams, boolean(kIncludeOwn) ? 0 : own_);
-    const bool must_mix = own_ != 0 && !boolean(kIncludeOwn) && stream_;
-    if (must_mix != is_mixing_) fade_.reset(0, format_.rate_hz);
-    is_mixing_ = must_mix;
-    if (!must_mix) return taps_.clear();
-    std::erase_if(taps_, [&](const std::unique_ptr<loopback::Tap>& tap) {
-      return std::find(others_.begin(), others_.end(), tap->input_index()) == others_.end();
-    });
-    for (const uint32_t other : others_) {
-      const bool is_known = std::any_of(
-          taps_.begin(), taps_.end(), [&](const auto& tap) { return tap->input_index() == other; });
-      if (is_known) continue;
-      taps_.push_back(std::make_unique<loopback::Tap>(*context_, format_, fragment_frames_, other,
-                                                      output_.monitor));
+    const uint32_t own = boolean(kIncludeOwn) ? 0 : others_.own_count();
+    set(kOwnStreams, own);
+    if (others_.take(*context_, output_.monitor, own != 0 && stream_)) {
+      fade_.reset(0, format_.rate_hz);
     }
   }
 
@@ -404,7 +381,7 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
 
   // `data` is null where the server lost frames.
   void write(const std::byte* data, uint32_t frames, int64_t capture_ns) {
-    if (is_mixing_) data = mix(frames);
+    if (others_.is_mixing()) data = others_.mix(frames);
     end_silence();
     while (frames != 0) {
       const sluice_write_span span = begin_write(kOut, frames);
@@ -436,12 +413,6 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
   }
 
   int64_t ns_of(uint64_t frames) const { return sluice::ns_of_frames(frames, format_.rate_hz); }
-
-  const std::byte* mix(uint32_t frames) {
-    mix_.assign(size_t{frames} * frame_bytes_, std::byte{0});
-    for (const auto& tap : taps_) tap->add_to(mix_.data(), frames);
-    return mix_.data();
-  }
 
   uint64_t position() {
     const sluice_write_span span = begin_write(kOut, 1);
@@ -496,13 +467,9 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
   State state_ = State::kAbsent;
   std::string said_;
 
-  // Of other programs and of this one, that play into the output.
+  // Of who plays into the output.
   bool must_list_ = false, is_listing_ = false;
-  std::vector<uint32_t> others_;
-  uint32_t own_ = 0;
-  bool is_mixing_ = false;
-  std::vector<std::unique_ptr<loopback::Tap>> taps_;
-  std::vector<std::byte> mix_;
+  loopback::OtherPrograms others_;
 
   bool is_silent_ = false, has_written_ = false;
   int64_t heard_ns_ = 0;
