@@ -175,6 +175,32 @@ TEST_F(Vm, Aplay_into_the_hub_comes_out_of_a_second_card_bit_exactly) {
   EXPECT_EQ(counted(counter_in(folder_ / "got.raw")), 3 * kRateHz) << log << recorder->log();
 }
 
+TEST_F(Vm, Isolated_nodes_are_as_exact_and_come_back_when_their_processes_are_killed) {
+  const fs::path file = counter_file(2000);
+  auto route = sluice("route",
+                      "source.aloop drift=none isolate=true -> sink.alsa device=hw:Second,0,0 "
+                      "isolate=true");
+  for (size_t times = 1; times <= 2; ++times) {
+    ASSERT_TRUE(says(*route, "Plays into", times)) << route->log();
+    ASSERT_TRUE(says(*route, "Captures from", times)) << route->log();
+    auto recorder = start("arecord", arecord_,
+                          {"-D", "hw:Second,1,0", "-t", "raw", "-f", "S16_LE", "-c", "2", "-r",
+                           "48000", "--buffer-size", "16384", "got.raw"});
+    pass(500);
+    auto player = start("aplay", aplay_, aplay("hw:Loopback,0,0", file, "48000"));
+    EXPECT_TRUE(wait_until([&] { return !player->is_running(); })) << player->log();
+    pass(500);
+    finish(*recorder);
+    EXPECT_EQ(counted(counter_in(folder_ / "got.raw")), 2 * kRateHz)
+        << route->log() << recorder->log();
+    if (times == 1) {
+      EXPECT_EQ(route->kill_isolated(), 2U);
+    }
+  }
+  const std::string log = finish(*route);
+  EXPECT_EQ(count_of(log, "crashed (SIGKILL) in process"), 2U) << log;
+}
+
 TEST_F(Vm, Shipped_hub_graph_plays_on_the_local_card) {
   const fs::path file = counter_file(3000);
   auto route = start("route", kSluice,
