@@ -29,7 +29,7 @@ namespace po = boost::program_options;
 
 constexpr int64_t kTickNs = 100'000'000;
 constexpr int64_t kQuickTickNs = kTickNs / 2;      // for clients that ask for more
-constexpr int64_t kUnwatchedTickNs = 250'000'000;  // for the record of glitches alone
+constexpr int64_t kUnwatchedTickNs = 500'000'000;  // for the record of glitches alone
 constexpr int kTicksASecond = 10;
 
 // One JSON object a second, and one at the end.

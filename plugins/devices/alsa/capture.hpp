@@ -205,12 +205,15 @@ class Capturing : public sluice::Threaded<T> {
     return passed_frames_ > due + due / 4 + 4 * uint64_t{pcm_.buffer_frames()};
   }
 
-  // False if the device fails.
+  // Whole periods are taken where ALSA wakes at their ends alone: who takes a bit beyond the end of
+  // one finds a bit less at the end of the next, and sleeps over it. False if the device fails.
   bool take(uint64_t frames) {
     const int64_t now_ns = this->now_ns();
+    const uint32_t period = pcm_.period_frames();
     if (frames > pcm_.buffer_frames()) {
       // An xrun that goes on: what has been written over is passed over, with a period to spare.
-      const int64_t passed = pcm_.pass_over(frames - pcm_.buffer_frames() + pcm_.period_frames());
+      const uint64_t over = frames - pcm_.buffer_frames() + period;
+      const int64_t passed = pcm_.pass_over((over + period - 1) / period * period);
       if (passed < 0) return false;
       count_lost(static_cast<uint64_t>(passed));
       passed_frames_ += static_cast<uint64_t>(passed);
@@ -218,6 +221,7 @@ class Capturing : public sluice::Threaded<T> {
     }
     if (clock_.passed(static_cast<double>(passed_frames_ + frames), now_ns)) publish();
     int64_t capture_ns = now_ns - sluice::ns_of_frames(frames, format_.rate_hz);
+    if (frames > period && pcm_.wakes_at_periods()) frames -= frames % period;
     while (frames > 0) {
       const auto part = static_cast<uint32_t>(std::min<uint64_t>(frames, most_frames()));
       const sluice_write_span span = this->begin_write(kOut, part);

@@ -16,6 +16,10 @@ constexpr int kAsItIs =
 // How snd-aloop calls its PCMs (sound/drivers/aloop.c).
 constexpr const char* kLoopbackPcm = "Loopback PCM";
 
+// Of a period that hardware captures.
+constexpr uint32_t kParts = 4;
+constexpr uint32_t kLeastPartFrames = 64;
+
 }  // namespace
 
 Trouble Pcm::open(const std::string& name, Direction direction) {
@@ -79,13 +83,23 @@ Trouble Pcm::set_up(const sluice_format& format, uint32_t period_frames, uint32_
       return trouble("be read or written in interleaved frames", error);
     }
   }
-  snd_pcm_uframes_t period = period_frames;
+  // A driver looks at the end of its periods alone whether there is enough to wake for. What was
+  // read a bit late leaves a bit less than a period for the next end, and that would be slept over.
+  const bool is_divided = direction_ == Direction::kCapture &&
+                          snd_pcm_type(pcm_) == SND_PCM_TYPE_HW &&
+                          period_frames / kParts >= kLeastPartFrames;
+  snd_pcm_uframes_t period = is_divided ? period_frames / kParts : period_frames;
+  snd_pcm_uframes_t buffer = snd_pcm_uframes_t{period_frames} * periods;
   unsigned count = periods;
   int error = snd_pcm_hw_params_set_format(pcm_, hardware, alsa_format(format.sample_format));
   if (error >= 0) error = snd_pcm_hw_params_set_channels(pcm_, hardware, format.channels);
   if (error >= 0) error = snd_pcm_hw_params_set_rate(pcm_, hardware, format.rate_hz, 0);
   if (error >= 0) error = snd_pcm_hw_params_set_period_size_near(pcm_, hardware, &period, nullptr);
-  if (error >= 0) error = snd_pcm_hw_params_set_periods_near(pcm_, hardware, &count, nullptr);
+  if (error >= 0 && is_divided) {
+    error = snd_pcm_hw_params_set_buffer_size_near(pcm_, hardware, &buffer);
+  } else if (error >= 0) {
+    error = snd_pcm_hw_params_set_periods_near(pcm_, hardware, &count, nullptr);
+  }
   if (error >= 0) error = snd_pcm_hw_params(pcm_, hardware);
   if (error < 0) {
     return {Trouble::Kind::kFormat, "ALSA device '" + name_ + "' takes " + text_of(format) +
@@ -93,10 +107,13 @@ Trouble Pcm::set_up(const sluice_format& format, uint32_t period_frames, uint32_
                                         std::to_string(period_frames) +
                                         " frames: " + snd_strerror(error) + "."};
   }
-  snd_pcm_uframes_t buffer = 0;
   snd_pcm_hw_params_get_period_size(hardware, &period, nullptr);
   snd_pcm_hw_params_get_buffer_size(hardware, &buffer);
-  period_frames_ = static_cast<uint32_t>(period);
+  const snd_pcm_uframes_t parts =
+      is_divided ? std::clamp<snd_pcm_uframes_t>(period_frames / period, 1, buffer / 2 / period)
+                 : 1;
+  parts_ = static_cast<uint32_t>(std::max<snd_pcm_uframes_t>(parts, 1));
+  period_frames_ = static_cast<uint32_t>(period) * parts_;
   buffer_frames_ = static_cast<uint32_t>(buffer);
   frame_bytes_ = sluice::frame_bytes(format);
 
@@ -107,11 +124,8 @@ Trouble Pcm::set_up(const sluice_format& format, uint32_t period_frames, uint32_
   snd_pcm_sw_params_current(pcm_, software);
   snd_pcm_uframes_t boundary = 0;
   snd_pcm_sw_params_get_boundary(software, &boundary);
-  // Who reads has taken all there was when he was woken, a bit beyond the end of a period mostly:
-  // at the end of the next one there is a bit less than a period.
-  snd_pcm_sw_params_set_avail_min(
-      pcm_, software,
-      direction_ == Direction::kCapture ? std::max<snd_pcm_uframes_t>(period / 2, 1) : period);
+  snd_pcm_sw_params_set_avail_min(pcm_, software,
+                                  parts_ > 1 ? period_frames_ - period / 2 : period);
   snd_pcm_sw_params_set_start_threshold(pcm_, software, boundary);
   snd_pcm_sw_params_set_stop_threshold(pcm_, software, boundary);
   if (direction_ == Direction::kPlayback) {

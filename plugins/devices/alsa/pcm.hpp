@@ -39,9 +39,12 @@ class Pcm {
   std::string clock_id() const;
 
   // Sets it up: this format exactly, and as near as the device can to periods of `period_frames`
-  // and `periods` of them. Mapped into memory where it can be.
+  // and `periods` of them. Mapped into memory where it can be. Hardware that captures is set to
+  // parts of a period, and wakes when there is about a whole one.
   Trouble set_up(const sluice_format& format, uint32_t period_frames, uint32_t periods);
   uint32_t period_frames() const { return period_frames_; }
+  // It wakes at the ends of its periods alone, so whole ones are to be taken.
+  bool wakes_at_periods() const { return parts_ == 1; }
   uint32_t buffer_frames() const { return buffer_frames_; }
   bool is_mapped() const { return is_mapped_; }
 
@@ -88,7 +91,7 @@ class Pcm {
   std::string name_;
   Direction direction_ = Direction::kCapture;
   Offered offered_;
-  uint32_t period_frames_ = 0, buffer_frames_ = 0;
+  uint32_t period_frames_ = 0, buffer_frames_ = 0, parts_ = 1;
   size_t frame_bytes_ = 0;
   bool is_mapped_ = false;
   std::vector<pollfd> descriptors_;

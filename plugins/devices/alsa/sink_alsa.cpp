@@ -13,6 +13,7 @@
 #include "frames.hpp"
 #include "listing.hpp"
 #include "pcm.hpp"
+#include "sink_declaration.hpp"
 
 namespace {
 
@@ -21,61 +22,9 @@ using alsa::Pcm;
 using alsa::Trouble;
 
 constexpr uint32_t kIn = 0;
-constexpr const char* kWhenAbsent[] = {"play-on", "hold"};
 
-class SinkAlsa : public sluice::Threaded<SinkAlsa> {
+class SinkAlsa : public sluice::Threaded<SinkAlsa>, public alsa::SinkDeclaration {
  public:
-  static constexpr sluice::Info kInfo{
-      "sink.alsa", "ALSA playback",
-      "Plays into an ALSA device by its name. The device is kept full: it takes a period at a "
-      "time, "
-      "and where frames are missing it gets silence, faded out and in. A device that is absent or "
-      "busy is waited for, and one that went away is taken up again within a second of its return, "
-      "faded in; meanwhile all else plays on. Rates are not converted inside ALSA, and sample "
-      "formats and channels only if it has none that Sluice speaks."};
-  enum Parameter : uint32_t { kDevice, kRateHz, kChannels, kFormat, kBuffer, kCount, kAbsent };
-  static constexpr sluice_parameter kParameters[] = {
-      sluice::text("device", "default",
-                   "Name of an ALSA PCM: default, hw:CARD=PCH,DEV=0, or one of an asoundrc."),
-      sluice::integer("rate_hz", "Hz", 0, SLUICE_MAX_RATE_HZ, 0,
-                      "Frames per second; 0 for the rate that comes, or else one the device has."),
-      sluice::integer("channels", nullptr, 0, SLUICE_MAX_CHANNELS, 0,
-                      "Number of channels; 0 for as many as come, or else what the device has."),
-      sluice::choice("format", alsa::kFormats, 0,
-                     "Sample format; auto is the one that comes, or else one the device has."),
-      alsa::kBufferFrames,
-      alsa::kPeriods,
-      sluice::choice("when_absent", kWhenAbsent, 0,
-                     "While there is no device: play-on goes on at the pace of the clock, unheard; "
-                     "hold waits, and with it everything in front that can wait.")};
-  enum Statistic : uint32_t {
-    kFrames,
-    kUnderruns,
-    kUnderrunFrames,
-    kXruns,
-    kLostFrames,
-    kLosses,
-    kDeviceState,
-    kPeriodFrames,
-    kDeviceBufferFrames,
-    kDelayMs,
-    kRatePpm
-  };
-  static constexpr sluice_statistic kStatistics[] = {
-      sluice::counter("frames", "frames", "Frames played."),
-      sluice::counter("underruns", nullptr, "How often frames were missing when they were due."),
-      sluice::counter("underrun_frames", "frames", "Frames that were missing when they were due."),
-      sluice::counter("xruns", nullptr, "How often the device ran dry since it was fed too late."),
-      sluice::counter("lost_frames", "frames", "Frames of silence that it played so."),
-      sluice::counter("losses", nullptr, "How often the device went away."),
-      sluice::gauge("device_state", nullptr, alsa::kDeviceStateText),
-      sluice::gauge("period_frames", "frames", "Frames the device takes at once, as granted."),
-      sluice::gauge("device_buffer_frames", "frames", "The device's buffer, as granted."),
-      sluice::gauge("delay_ms", "ms", "From here to the loudspeaker, as the device says."),
-      sluice::gauge("rate_ppm", "ppm", "The device's clock against the system's.")};
-  static constexpr sluice_port kPorts[] = {
-      sluice::input("in", "What is to be played.", sluice::kOfferAny, 0, SLUICE_CLOCK_DEVICE)};
-
   static void list_devices(const sluice::DeviceListing& listing) {
     alsa::list_pcms(listing, alsa::Direction::kPlayback);
   }
@@ -107,7 +56,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     port.max_block_frames = period_frames_;
     port.hold_frames = is_fed_live_ ? period_frames_ : uint64_t{period_frames_} * periods_;
     port.target_ms = 2000.0 * period_frames_ / format_.rate_hz;
-    port.latency_frames = uint64_t{period_frames_} * periods_;
+    port.latency_frames = fill_of(period_frames_);
     const void* clock_host = host()->get_extension(host(), SLUICE_CLOCK_HOST);
     clock_host_ = static_cast<const sluice_clock_host*>(clock_host);
     is_first_ = true;
@@ -127,10 +76,10 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
 
  private:
   static constexpr int64_t kStalledNs = 2 * sluice::kNsPerSecond;
-  static constexpr int64_t kLookAtDelayNs = 100'000'000;
+  static constexpr int64_t kLookNs = 250'000'000;
   static constexpr int64_t kPlayOnNs = 10'000'000;
   // So long before the device runs dry silence is put in place of what has not come.
-  static constexpr int64_t kSpareNs = 2'000'000;
+  static constexpr int64_t kSpareNs = 1'000'000;
 
   // What the device has, as far as the parameters leave it open.
   void choose_offers(const alsa::Offered* offered) {
@@ -190,7 +139,9 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     say_state(DeviceState::kOpening);
     for (;;) {
       Trouble trouble = pcm_.open(device_, alsa::Direction::kPlayback);
-      if (!trouble) trouble = pcm_.set_up(format_, period_frames_, periods_);
+      // What comes live never waits for room: a period more, which stays empty.
+      const uint32_t spare_periods = is_fed_live_ ? 1 : 0;
+      if (!trouble) trouble = pcm_.set_up(format_, period_frames_, periods_ + spare_periods);
       if (!trouble) break;
       pcm_.close();
       if (trouble.kind == Trouble::Kind::kUnknown && is_first_) {
@@ -236,10 +187,18 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     }
   }
 
+  // What the device is to hold right after frames have come. Of live ones a third of a period less
+  // than it could: what it still holds when the next ones come is by how much all are heard later.
+  uint32_t fill_of(uint32_t period) const {
+    return period * periods_ - (is_fed_live_ ? period / 3 : 0);
+  }
+
   End play() {
     written_frames_ = 0;
-    const uint32_t buffer = pcm_.buffer_frames();
-    const uint32_t first = is_fed_live_ ? pcm_.period_frames() : buffer;
+    const uint32_t period = pcm_.period_frames();
+    fill_frames_ =
+        is_fed_live_ ? std::min(pcm_.buffer_frames(), fill_of(period)) : pcm_.buffer_frames();
+    const uint32_t first = is_fed_live_ ? period : fill_frames_;
     // What came while there was no device would be heard late for ever.
     if (is_fed_live_ && available(kIn) >= first) {
       discard(kIn, available(kIn), "came before the device began");
@@ -247,14 +206,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     if (wait(on_input(kIn, first)) != SLUICE_OK) return End::kDone;
     // A live stream comes at the pace of its clock: what the buffer holds in front of it is all
     // that it will ever hold.
-    if (is_fed_live_) {
-      for (uint64_t there = available(kIn); there < buffer;) {
-        const auto frames =
-            static_cast<uint32_t>(std::min<uint64_t>(buffer - there, pcm_.period_frames()));
-        if (!write_silence(frames)) return lose(-ENODEV);
-        there += frames;
-      }
-    }
+    if (is_fed_live_ && !fill_up(available(kIn))) return lose(-ENODEV);
     while (pcm_.available() >= pcm_.period_frames() && available(kIn) >= pcm_.period_frames()) {
       if (write_frames(pcm_.period_frames()) != Outcome::kWritten) break;
     }
@@ -262,6 +214,8 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     if (written_frames_ == 0 && !write_silence(pcm_.period_frames())) return lose(-ENODEV);
     if (const Trouble trouble = pcm_.start(); trouble) return lose(trouble.sentence);
     start_ns_ = look_ns_ = now_ns();
+    next_look_ns_ = 0;
+    has_filled_in_ = false;
     dry_ns_ = start_ns_ + sluice::ns_of_frames(written_frames_, format_.rate_hz);
     clock_.restart(format_.rate_hz);
     items_.clear();
@@ -273,23 +227,39 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     return stream();
   }
 
+  // Silence, until with `there` frames the device holds as much as it is to hold.
+  bool fill_up(uint64_t there) {
+    while (there < fill_frames_) {
+      const auto frames =
+          static_cast<uint32_t>(std::min<uint64_t>(fill_frames_ - there, pcm_.period_frames()));
+      if (!write_silence(frames)) return false;
+      there += frames;
+    }
+    return true;
+  }
+
   // Waits for frames first, and for the device only where it has no room for them yet: what comes
   // live comes when it has, so that one wake serves a period.
   End stream() {
     const uint32_t period = pcm_.period_frames();
     for (bool is_due = false;;) {
       if (is_over_) return finish();
-      if (!is_due && available(kIn) < period && !wait_for_frames()) return End::kDone;
+      if (!is_due && !wait_for_frames()) return End::kDone;
       is_due = true;
       uint32_t room = 0;
       if (const std::optional<End> end = look(room)) return *end;
       Outcome outcome = Outcome::kFull;
-      const uint64_t written_before = written_frames_;
-      if (room >= period) outcome = write_frames(room);
+      if (room >= period) {
+        if (is_fed_live_ && has_filled_in_ && available(kIn) >= period) {
+          if (!come_back(room)) return lose(-ENODEV);
+          is_due = false;
+          continue;
+        }
+        outcome = write_frames(room);
+      }
       if (outcome == Outcome::kFailed) return lose(-ENODEV);
       if (outcome == Outcome::kWritten) {
         is_due = false;
-        dry_ns_ += sluice::ns_of_frames(written_frames_ - written_before, format_.rate_hz);
         continue;
       }
       const sluice_result woken = wait_for_room();
@@ -300,7 +270,20 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
     }
   }
 
-  // How much room the device has; or how playing has ended.
+  // Live frames are there again, in whose place silence was played. What it was too much of would
+  // be heard late for ever, and what is too little would be missing at the next delay.
+  bool come_back(uint32_t room) {
+    has_filled_in_ = false;
+    const uint64_t there = available(kIn) + pcm_.buffer_frames() - room;
+    if (there <= fill_frames_) return fill_up(there);
+    discard(kIn, std::min<uint64_t>(there - fill_frames_, available(kIn)),
+            "came too late for the device");
+    return true;
+  }
+
+  // How much room the device has; or how playing has ended. The driver is asked now and then, where
+  // frames may have come too late, and where what it last said is too little; in between, what is
+  // written counts against the clock.
   std::optional<End> look(uint32_t& room) {
     switch (pcm_.state()) {
       case Pcm::State::kGone:
@@ -312,15 +295,19 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
       default:
         break;
     }
-    int64_t there = pcm_.available();
-    if (there >= 0 && there < pcm_.period_frames()) there = pcm_.available_now();
+    const int64_t time_ns = now_ns();
+    int64_t there = -1;
+    if (time_ns < next_look_ns_ && time_ns < dry_ns_) there = pcm_.available();
+    const bool is_known = there >= pcm_.period_frames();
+    if (!is_known) there = pcm_.available_now();
     if (there == -EPIPE) return recover();
     if (there < 0) return lose(there);
     const int64_t missed = there - pcm_.buffer_frames();
     if (missed > 0 && !catch_up(static_cast<uint64_t>(missed))) return lose(-ENODEV);
     room = static_cast<uint32_t>(std::min<int64_t>(there, pcm_.buffer_frames()));
-    look_ns_ = now_ns();
-    dry_ns_ = look_ns_ + sluice::ns_of_frames(pcm_.buffer_frames() - room, format_.rate_hz);
+    if (is_known) return std::nullopt;
+    look_ns_ = time_ns;
+    dry_ns_ = time_ns + sluice::ns_of_frames(pcm_.buffer_frames() - room, format_.rate_hz);
     watch(room);
     return std::nullopt;
   }
@@ -393,6 +380,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
       }
     }
     was_starving_ = is_starving;
+    has_filled_in_ = true;
     return write_silence(std::min(wanted - done, pcm_.period_frames())) ? Outcome::kWritten
                                                                         : Outcome::kFailed;
   }
@@ -409,7 +397,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
       smoother_.sound(block_.data(), count);
       moved = pcm_.write(block_.data(), count);
     }
-    if (moved > 0) written_frames_ += static_cast<uint64_t>(moved);
+    note_written(moved);
     return moved;
   }
 
@@ -417,8 +405,14 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
   bool write_silence(uint32_t count) {
     smoother_.silence(block_.data(), count);
     const int64_t moved = pcm_.write(block_.data(), count);
-    if (moved > 0) written_frames_ += static_cast<uint64_t>(moved);
+    note_written(moved);
     return moved >= 0;
+  }
+
+  void note_written(int64_t frames) {
+    if (frames <= 0) return;
+    written_frames_ += static_cast<uint64_t>(frames);
+    dry_ns_ += sluice::ns_of_frames(static_cast<uint64_t>(frames), format_.rate_hz);
   }
 
   // The device has played `missed` frames of zeros that nobody gave it. What a live stream brought
@@ -468,8 +462,8 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
         clock_host_->publish(host(), kIn, clock_.frames(), clock_.time_ns(), clock_.ratio());
       }
     }
-    if (look_ns_ < delay_ns_) return;
-    delay_ns_ = look_ns_ + kLookAtDelayNs;
+    if (look_ns_ < next_look_ns_) return;
+    next_look_ns_ = look_ns_ + kLookNs;
     if (const int64_t delay = pcm_.delay_frames(); delay >= 0) {
       set(kDelayMs, 1000.0 * static_cast<double>(delay) / format_.rate_hz);
     }
@@ -490,9 +484,11 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa> {
   std::vector<pollfd> polled_;
   uint64_t written_frames_ = 0;         // into the device, since it started
   int64_t start_ns_ = 0, look_ns_ = 0;  // of the device, and of the last look at it
-  int64_t delay_ns_ = 0;                // when to ask for the delay again
+  int64_t next_look_ns_ = 0;            // when to ask the driver again at the latest
   int64_t dry_ns_ = 0;                  // when it will have played what it was given
+  uint32_t fill_frames_ = 0;            // that it is to hold right after it was fed
   bool is_first_ = true, is_over_ = false, was_starving_ = false;
+  bool has_filled_in_ = false;  // silence in place of live frames, since they last came
 };
 
 }  // namespace

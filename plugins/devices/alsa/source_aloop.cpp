@@ -107,6 +107,7 @@ class SourceAloop : public alsa::Capturing<SourceAloop> {
 
   Trouble open() {
     is_known_fed_ = false;
+    tends_ = 0;
     // A card whose controls somebody holds cannot be taken away, so that no other can come.
     controls_.close();
     // Once found it is known by its id: others may have its name.
@@ -136,7 +137,7 @@ class SourceAloop : public alsa::Capturing<SourceAloop> {
   }
 
   void tend(uint64_t position) {
-    look_whether_fed();
+    if (tends_++ % kTendsPerLook == 0) look_whether_fed();
     if (drift_ == Drift::kRateShift) steer(position);
   }
 
@@ -219,7 +220,10 @@ class SourceAloop : public alsa::Capturing<SourceAloop> {
     set(kFillMs, 1000.0 * steering_.fill_frames() / format_.rate_hz);
   }
 
+  static constexpr uint32_t kTendsPerLook = 3;
+
   std::string card_, id_, clock_id_;
+  uint32_t tends_ = 0;
   uint32_t device_ = 1, subdevice_ = 0;
   Drift drift_ = Drift::kNone;
   sluice_format_offer offer_{};
