@@ -3,7 +3,9 @@
 // and alsaloop (by way of ALSA's plugin for PulseAudio, as sink.speakers) with the same periods, on
 // the same private server: an impulse, the median of 20 starts each.
 //
-//   desktop_bench [STARTS] [pulse|pipewire]
+//   desktop_bench [STARTS] [pulse|pipewire] [ROUTER]
+//
+// ROUTER: those alone whose name holds it.
 //
 // "period" is half the latency that module-loopback is asked for. It has both outputs work in
 // blocks of a third of that latency, and so does this sink.speakers; source.loopback takes half as
@@ -38,6 +40,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr uint32_t kRateHz = 48000;
 int starts = 20;
+std::string router_word;
 constexpr uint32_t kListenFrames = 96;
 const fs::path kSources = tests::source_folder();
 const fs::path kTools = kSources / "build" / "lab" / "audio" / "bin";
@@ -154,6 +157,7 @@ class Ears {
 
 void print_row(const char* server, const std::string& name, uint32_t frames, const Words& words,
                const Words& end_words = {}) {
+  if (name.find(router_word) == std::string::npos) return;
   std::vector<double> taken_ms;
   int lost = 0;
   for (int start = 0; start < starts; ++start) {
@@ -240,6 +244,7 @@ void measure(const char* kind, const fs::path& folder) {
 int main(int count, char** words) {
   using namespace sluice::bench;
   if (count > 1) starts = std::max(std::atoi(words[1]), 1);
+  if (count > 3) router_word = words[3];
   if (!fs::exists(kTools / "pactl")) {
     std::puts(
         "desktop: the sound servers are not below build/lab/audio; ./dev test puts them there");
