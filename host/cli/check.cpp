@@ -17,8 +17,7 @@ namespace po = boost::program_options;
 
 void print_lanes(session::Player& player) {
   std::vector<engine::LaneLayout> lanes;
-  const auto& edges = player.engine().edges();
-  engine::assign_lanes(engine::topological_order(player.engine().nodes(), edges), edges, lanes);
+  engine::assign_lanes(engine::topological_order(player.engine().nodes()), lanes);
   std::printf("Lanes (each runs on a thread of its own):\n");
   for (const engine::LaneLayout& lane : lanes) {
     std::string steps;

@@ -107,6 +107,8 @@ class Edge {
   bool joins_late = false;  // added to a running input: delays nobody before it is aligned
   bool is_unheard = false;  // attached silent, and not turned up yet: delays nobody at all
   bool has_twin = false;    // placed by another edge's place, and has given nothing yet
+  bool has_rested = false;  // was not fed until it had faded out, and has given nothing since
+  bool is_fed = true;       // something comes to its writer; otherwise a sum does not wait for it
   bool is_plain = true;     // at unity, complete and in step: may be read in place
   bool is_silent = false;   // a SILENCE_BEGINS without its end was read
   bool is_in_gap = false;   // frames are missing, and the reader has been told

@@ -32,7 +32,7 @@ support::Result<Node*> Engine::add(std::string id, const sluice_type& type,
   auto node = std::make_unique<Node>(std::move(id), type, std::move(values), services_);
   if (auto status = node->create(); !status) return error_in(*node, std::move(status).error());
   Node* made = node.get();
-  entries_.push_back({std::move(node), seed, false});
+  entries_.push_back({std::move(node), seed});
   node_list_.push_back(made);
   return made;
 }
@@ -46,6 +46,8 @@ Node* Engine::find(std::string_view id) const {
 Edge& Engine::connect(OutputPort& from, InputPort& to, const EdgeOptions& options) {
   edges_.push_back(std::make_unique<Edge>(from, to, options));
   edges_.back()->serial = ++last_serial_;
+  from.joined.push_back(edges_.back().get());
+  to.joined.push_back(edges_.back().get());
   if ((from.node.type().flags & SLUICE_TYPE_BRIDGES_CLOCKS) != 0) {
     edges_.back()->is_timed = true;
     to.has_timed_edges.store(true, std::memory_order_relaxed);
@@ -58,21 +60,25 @@ bool Engine::has(const Edge* edge, uint64_t serial) const {
                      [&](const auto& it) { return it.get() == edge && it->serial == serial; });
 }
 
-bool Engine::is_connected(const InputPort& port) const {
-  return std::any_of(edges_.begin(), edges_.end(),
-                     [&](const auto& edge) { return &edge->to == &port; });
+void Engine::erase_edges(const std::function<bool(const Edge&)>& is_gone) {
+  std::erase_if(edges_, [&](const auto& edge) {
+    if (!is_gone(*edge)) return false;
+    std::erase(edge->from.joined, edge.get());
+    std::erase(edge->to.joined, edge.get());
+    return true;
+  });
 }
 
 bool Engine::is_source(const Node& node) const {
-  return std::none_of(edges_.begin(), edges_.end(),
-                      [&](const auto& edge) { return &edge->to.node == &node; });
+  return std::all_of(node.inputs.begin(), node.inputs.end(),
+                     [](const auto& input) { return input->joined.empty(); });
 }
 
 // What a passive node could put out and nobody reads is not the end of anything.
 bool Engine::is_sink(const Node& node) const {
   if (node.is_passive() && !node.outputs.empty()) return false;
-  return std::none_of(edges_.begin(), edges_.end(),
-                      [&](const auto& edge) { return &edge->from.node == &node; });
+  return std::all_of(node.outputs.begin(), node.outputs.end(),
+                     [](const auto& output) { return output->joined.empty(); });
 }
 
 support::Status Engine::start_lane(Lane& lane) {
@@ -112,10 +118,12 @@ bool Engine::are_sinks_done() const {
                      [](const auto& lane) { return lane->is_done(); });
 }
 
-// Nothing is joined to anything: all may rest until somebody joins it again.
+// Nothing comes from anywhere: all may rest until somebody joins it again.
 bool Engine::is_idle() const {
-  return std::none_of(edges_.begin(), edges_.end(),
-                      [](const auto& edge) { return edge->is_wired && !edge->is_closed; });
+  return std::none_of(edges_.begin(), edges_.end(), [&](const auto& edge) {
+    if (!edge->is_wired || edge->is_closed || !fed_.contains(&edge->from.node)) return false;
+    return !edge->has_end() || !edge->from.is_pcm() || edge->fill() != 0;
+  });
 }
 
 // Everybody sleeps, nobody waits for time or for the world, and nobody has woken for kStallNs.

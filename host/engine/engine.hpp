@@ -163,7 +163,6 @@ class Engine {
   struct Entry {
     std::unique_ptr<Node> node;
     uint64_t seed;
-    bool is_running = false;
   };
   struct LeavingEdge {
     Edge* edge;
@@ -179,8 +178,8 @@ class Engine {
     uint64_t plan = 0;  // without it; 0: not made yet
   };
 
-  Entry& entry_of(const Node& node);
   support::Status prepare_node(Node& node);
+  support::Status order();
   support::Status prepare_nodes();
   support::Status align();
   support::Status make_rings(OutputPort& output);
@@ -191,23 +190,25 @@ class Engine {
   support::Status wire_demanded(uint64_t behind_frames);
   support::Status check_new_edges();
   std::set<const Node*> demanded_nodes() const;
+  std::set<const Node*> fed_nodes() const;
   bool is_retired(const Node& node) const;
   std::unique_ptr<LanePlan> plan_of(const Lane& lane) const;
   void publish_plans();
   bool has_seen(Lane& lane, uint64_t plan);
   bool is_detaching(const Edge& edge) const;
   void begin_detaching(Edge& edge);
+  void keep_paced(const OutputPort& output);
   bool is_idle() const;
   void tend_edges();
   void tend_nodes();
   bool tend_node(LeavingNode& leaving);
   void forget(const Node& node);
+  void erase_edges(const std::function<bool(const Edge&)>& is_gone);
   void take_back_announced();
   support::Status start_lane(Lane& lane);
   bool are_sinks_done() const;
   bool is_sink(const Node& node) const;
   bool is_source(const Node& node) const;
-  bool is_connected(const InputPort& port) const;
   bool is_stalled(int64_t now_ns);
 
   const EngineOptions options_;
@@ -218,6 +219,7 @@ class Engine {
   std::vector<Entry> entries_;
   std::vector<Node*> node_list_;
   std::vector<Node*> ordered_;
+  std::set<const Node*> fed_;  // as of the newest plans
   std::vector<std::unique_ptr<Edge>> edges_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<LeavingEdge> leaving_edges_;

@@ -13,8 +13,15 @@ namespace {
 // A reader that has not moved for so long hears nothing that could click.
 constexpr int64_t kLongestFadeNs = 1'000'000'000;
 
-bool touches(const Edge& edge, const Node& node) {
-  return &edge.from.node == &node || &edge.to.node == &node;
+std::vector<Edge*> edges_of(const Node& node) {
+  std::vector<Edge*> edges;
+  for (const auto& input : node.inputs) {
+    edges.insert(edges.end(), input->joined.begin(), input->joined.end());
+  }
+  for (const auto& output : node.outputs) {
+    edges.insert(edges.end(), output->joined.begin(), output->joined.end());
+  }
+  return edges;
 }
 
 std::string name_of(const Edge& edge) {
@@ -32,15 +39,15 @@ support::Status Engine::check_new_edges() {
     const auto refuse = [&](const std::string& why) {
       return support::Error{support::ErrorCode::kState, name_of(*edge) + ": " + why};
     };
-    if (entry_of(to.node).is_running) {
+    if (to.node.is_running) {
       if (to.node.is_finished()) return refuse(to.node.id() + " has finished; add a new node.");
-      const bool has_others = std::any_of(edges_.begin(), edges_.end(), [&](const auto& other) {
-        return other != edge && &other->to == &to && !other->is_leaving;
-      });
+      const bool has_others =
+          std::any_of(to.joined.begin(), to.joined.end(),
+                      [&](const Edge* other) { return other != edge.get() && !other->is_leaving; });
       if (has_others && !to.is_pcm()) return refuse("an input of packets takes one edge only.");
     }
-    if (!entry_of(edge->from.node).is_running || !edge->from.is_pcm()) continue;
-    const RingSize size = ring_size(edge->from, edges_, {options_.block_frames, 0.0, false});
+    if (!edge->from.node.is_running || !edge->from.is_pcm()) continue;
+    const RingSize size = ring_size(edge->from, {options_.block_frames, 0.0, false});
     const uint64_t needed = size.held_frames + uint64_t{2} * options_.block_frames;
     const uint64_t capacity = edge->from.ring->capacity_frames();
     if (needed > capacity) {
@@ -55,8 +62,8 @@ support::Status Engine::check_new_edges() {
 
 // Nothing of what was announced since the last apply has ever run.
 void Engine::take_back_announced() {
-  std::erase_if(edges_, [](const auto& edge) { return edge->is_new; });
-  const auto is_fresh = [&](const Node* node) { return !entry_of(*node).is_running; };
+  erase_edges([](const Edge& edge) { return edge.is_new; });
+  const auto is_fresh = [](const Node* node) { return !node->is_running; };
   std::erase_if(lanes_, [&](const auto& lane) {
     const bool is_used = std::any_of(node_list_.begin(), node_list_.end(), [&](const Node* node) {
       return node->lane == lane.get() && !is_fresh(node);
@@ -66,21 +73,18 @@ void Engine::take_back_announced() {
   });
   std::erase_if(ordered_, is_fresh);
   std::erase_if(node_list_, is_fresh);
-  std::erase_if(entries_, [](const Entry& entry) { return !entry.is_running; });
+  std::erase_if(entries_, [](const Entry& entry) { return !entry.node->is_running; });
 }
 
 support::Status Engine::apply(uint64_t behind_frames) {
   const size_t lanes_before = lanes_.size();
   const auto bring_in = [&]() -> support::Status {
-    if (topological_order(node_list_, edges_).size() != node_list_.size()) {
-      return support::Error{support::ErrorCode::kInvalid,
-                            "The new edges close a circle; take one of them out."};
-    }
     if (auto status = prepare_nodes(); !status) return status;
     if (auto status = check_new_edges(); !status) return status;
     if (auto status = wire_demanded(behind_frames); !status) return status;
     // The new lanes first: they may still fail to start, and nobody hears them yet.
     ++plan_number_;
+    fed_ = fed_nodes();
     for (size_t i = lanes_before; i < lanes_.size(); ++i) {
       lanes_[i]->offer_plan(plan_of(*lanes_[i]));
       lanes_[i]->adopt_plan();
@@ -102,20 +106,16 @@ support::Status Engine::apply(uint64_t behind_frames) {
     take_back_announced();
     return status;
   }
-  for (Entry& entry : entries_) entry.is_running = true;
+  for (Node* node : node_list_) node->is_running = true;
   for (const auto& edge : edges_) edge->is_new = false;
   publish_plans();
   return {};
 }
 
 support::Status Engine::foresee() {
-  ordered_ = topological_order(node_list_, edges_);
-  if (ordered_.size() != node_list_.size()) {
-    return support::Error{support::ErrorCode::kInvalid,
-                          "The new edges close a circle; take one of them out."};
-  }
+  if (auto status = order(); !status) return status;
   for (Node* node : ordered_) {
-    if (entry_of(*node).is_running || !node->tells_latency_unopened()) continue;
+    if (node->is_running || !node->tells_latency_unopened()) continue;
     if (auto status = prepare_node(*node); !status) return status;
   }
   if (auto status = align(); !status) return status;
@@ -197,9 +197,7 @@ support::Status Engine::remove_live(Node& node) {
                                                             node.id() + "; remove it first."};
     }
   }
-  for (const auto& edge : edges_) {
-    if (touches(*edge, node)) disconnect_live(*edge);
-  }
+  for (Edge* edge : edges_of(node)) disconnect_live(*edge);
   leaving_nodes_.push_back({&node});
   return {};
 }
@@ -234,6 +232,19 @@ void Engine::begin_detaching(Edge& edge) {
   if (!is_detaching(edge)) detaching_edges_.push_back({&edge, plan_number_ + 1});
 }
 
+// What can wait goes at the pace of one of its readers. If that one has left before the others, the
+// next sets the pace: without any it would run free.
+void Engine::keep_paced(const OutputPort& output) {
+  Edge* next = nullptr;
+  for (Edge* edge : output.joined) {
+    if (!edge->is_wired || edge->is_closed) continue;
+    if (edge->when_full.load(std::memory_order_relaxed) == WhenFull::kWait) return;
+    const bool can_wait = edge->fill_after_frames == EdgeOptions::kNeverFill;
+    if (can_wait && !next) next = edge;
+  }
+  if (next) next->when_full.store(WhenFull::kWait, std::memory_order_relaxed);
+}
+
 void Engine::tend_edges() {
   const int64_t now_ns = clock_->now_ns();
   const size_t before = detaching_edges_.size();
@@ -253,6 +264,7 @@ void Engine::tend_edges() {
       if (!edge->is_wired || demanded.contains(&edge->to.node)) continue;
       begin_detaching(*edge);
     }
+    for (const DetachingEdge& detaching : detaching_edges_) keep_paced(detaching.edge->from);
     publish_plans();
   }
   const bool has_detached =
@@ -268,7 +280,7 @@ void Engine::tend_edges() {
         if (edge.is_leaving) {
           // It may have been parked while it was still to ramp out.
           std::erase_if(leaving_edges_, [&](const auto& it) { return it.edge == &edge; });
-          std::erase_if(edges_, [&](const auto& it) { return it.get() == &edge; });
+          erase_edges([&](const Edge& it) { return &it == &edge; });
         }
         return true;
       }) != 0;
@@ -284,10 +296,7 @@ void Engine::tend_edges() {
 bool Engine::tend_node(LeavingNode& leaving) {
   Node& node = *leaving.node;
   Lane& lane = *node.lane;
-  if (std::any_of(edges_.begin(), edges_.end(),
-                  [&](const auto& edge) { return touches(*edge, node); })) {
-    return false;
-  }
+  if (!edges_of(node).empty()) return false;
   if (leaving.plan == 0) {
     if (node.is_device() && lane.has_started_device()) {
       node.stop_device();

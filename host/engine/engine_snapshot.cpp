@@ -11,7 +11,7 @@ Snapshot Engine::snapshot(Meters meters) {
   snapshot.time_ns = clock_->now_ns();
   for (const auto& entry : entries_) {
     Node* const node = entry.node.get();
-    if (!entry.is_running) continue;
+    if (!node->is_running) continue;
     node->tell_failure();
     NodeSnapshot& n = snapshot.nodes.emplace_back();
     n.node = node;

@@ -12,24 +12,18 @@ namespace sluice::engine {
 namespace {
 
 // Whether a live output leads here, through other nodes.
-bool is_fed_live(const InputPort& input, std::span<const std::unique_ptr<Edge>> edges,
-                 std::set<const Node*>& seen) {
-  return std::any_of(edges.begin(), edges.end(), [&](const auto& edge) {
-    if (&edge->to != &input || edge->is_leaving) return false;
+bool is_fed_live(const InputPort& input, std::set<const Node*>& seen) {
+  return std::any_of(input.joined.begin(), input.joined.end(), [&](const Edge* edge) {
+    if (edge->is_leaving) return false;
     if (edge->from.is_live) return true;
     const Node& feeder = edge->from.node;
     if (!seen.insert(&feeder).second) return false;
     return std::any_of(feeder.inputs.begin(), feeder.inputs.end(),
-                       [&](const auto& port) { return is_fed_live(*port, edges, seen); });
+                       [&](const auto& port) { return is_fed_live(*port, seen); });
   });
 }
 
 }  // namespace
-
-Engine::Entry& Engine::entry_of(const Node& node) {
-  return *std::find_if(entries_.begin(), entries_.end(),
-                       [&](const Entry& entry) { return entry.node.get() == &node; });
-}
 
 support::Status Engine::prepare_node(Node& node) {
   const sluice_type& type = node.type();
@@ -37,15 +31,13 @@ support::Status Engine::prepare_node(Node& node) {
   for (auto& port : ports) port.struct_size = sizeof(port);
   for (const auto& input : node.inputs) {
     ports[input->port_index].format = input->format;
-    ports[input->port_index].is_connected = is_connected(*input) || input->was_connected;
+    ports[input->port_index].is_connected = !input->joined.empty() || input->was_connected;
     std::set<const Node*> seen;
-    ports[input->port_index].is_fed_live = is_fed_live(*input, edges_, seen);
+    ports[input->port_index].is_fed_live = is_fed_live(*input, seen);
   }
   for (const auto& output : node.outputs) {
     ports[output->port_index].format = output->format;
-    ports[output->port_index].is_connected =
-        std::any_of(edges_.begin(), edges_.end(),
-                    [&](const auto& edge) { return &edge->from == output.get(); });
+    ports[output->port_index].is_connected = !output->joined.empty();
   }
   sluice_setup setup{};
   setup.struct_size = sizeof(setup);
@@ -53,7 +45,9 @@ support::Status Engine::prepare_node(Node& node) {
   setup.block_frames = options_.block_frames;
   setup.port_count = type.port_count;
   setup.ports = ports.data();
-  setup.seed = entry_of(node).seed;
+  setup.seed = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+                 return entry.node.get() == &node;
+               })->seed;
   if (auto status = node.prepare(setup); !status) return error_in(node, std::move(status).error());
   for (const auto& input : node.inputs) {
     const sluice_port_setup& port = ports[input->port_index];
@@ -89,7 +83,7 @@ void Engine::place(const std::vector<Node*>& ordered) {
     }
   }
   const size_t known = layouts.size();
-  assign_lanes(ordered, edges_, layouts);
+  assign_lanes(ordered, layouts);
   for (size_t i = 0; i < layouts.size(); ++i) {
     if (i >= known) {
       lanes_.push_back(std::make_unique<Lane>(layouts[i].name, layouts[i].head, services_,
@@ -126,9 +120,8 @@ support::Status Engine::make_rings(OutputPort& output) {
   }
   output.frame_bytes = frame_bytes(output.format);
   const RingSize size =
-      ring_size(output, edges_,
-                {.block_frames = options_.block_frames,
-                 .crossing_ms = options_.is_offline ? 0.0 : options_.crossing_ms});
+      ring_size(output, {.block_frames = options_.block_frames,
+                         .crossing_ms = options_.is_offline ? 0.0 : options_.crossing_ms});
   const std::string name = node.id() + "." + output.declaration.key;
   auto ring = Ring::create({.frame_bytes = output.frame_bytes,
                             .minimum_frames = std::max(size.frames, output.least_frames),
@@ -151,54 +144,57 @@ support::Status Engine::make_rings(OutputPort& output) {
 void Engine::make_inputs(Node& node) {
   for (const auto& input : node.inputs) {
     if (input->is_pcm()) input->frame_bytes = frame_bytes(input->format);
-    size_t edges = 0;
-    bool has_gain = false;
-    for (const auto& edge : edges_) {
-      if (&edge->to != input.get()) continue;
-      ++edges;
-      has_gain |= edge->options.gain_db != 0.0 || edge->options.delay_frames != 0;
-    }
+    const bool has_gain =
+        std::any_of(input->joined.begin(), input->joined.end(), [](const Edge* edge) {
+          return edge->options.gain_db != 0.0 || edge->options.delay_frames != 0;
+        });
     const uint64_t frames = std::max<uint64_t>(options_.block_frames, input->max_block_frames);
     input->prepare(
         static_cast<uint32_t>(std::min<uint64_t>(frames + input->hold_frames, UINT32_MAX)),
-        edges > 1 || has_gain);
+        input->joined.size() > 1 || has_gain);
   }
 }
 
 // Lags of all nodes, with the delays that alignments ask for.
 support::Status Engine::align() {
-  accumulate_lags(ordered_, edges_);
+  accumulate_lags(ordered_);
   too_early_ = align_edges(ordered_, edges_);
   if (!too_early_.empty()) {
     const Node& node = too_early_.front()->to.node;
     return support::Error{support::ErrorCode::kState,
                           node.id() + " would be heard before what the change adds."};
   }
-  accumulate_lags(ordered_, edges_);
+  accumulate_lags(ordered_);
+  return {};
+}
+
+support::Status Engine::order() {
+  auto ordered = topological_order(node_list_);
+  if (ordered.size() != node_list_.size()) {
+    return support::Error{support::ErrorCode::kInvalid,
+                          "The edges close a circle; take one of them out."};
+  }
+  ordered_ = std::move(ordered);
   return {};
 }
 
 // Prepares all announced nodes, with their lanes, rings and inputs.
 support::Status Engine::prepare_nodes() {
-  ordered_ = topological_order(node_list_, edges_);
-  if (ordered_.size() != node_list_.size()) {
-    return support::Error{support::ErrorCode::kInvalid,
-                          "The edges close a circle; take one of them out."};
-  }
+  if (auto status = order(); !status) return status;
   for (Node* node : ordered_) {
-    if (entry_of(*node).is_running) continue;
+    if (node->is_running) continue;
     if (auto status = prepare_node(*node); !status) return status;
   }
   place(ordered_);
   if (auto status = align(); !status) return status;
   for (Node* node : ordered_) {
-    if (entry_of(*node).is_running) continue;
+    if (node->is_running) continue;
     for (const auto& output : node->outputs) {
       if (auto status = make_rings(*output); !status) return status;
     }
   }
   for (Node* node : ordered_) {
-    if (!entry_of(*node).is_running) make_inputs(*node);
+    if (!node->is_running) make_inputs(*node);
   }
   return {};
 }
@@ -206,10 +202,8 @@ support::Status Engine::prepare_nodes() {
 // How far behind their writers the input's other edges read: a new one has then as much in hand.
 uint64_t Engine::sibling_distance(const Edge& edge) const {
   uint64_t frames = 0;
-  for (const auto& other : edges_) {
-    if (&other->to != &edge.to || other.get() == &edge || !other->is_wired || other->is_closed) {
-      continue;
-    }
+  for (const Edge* other : edge.to.joined) {
+    if (other == &edge || !other->is_wired || other->is_closed) continue;
     // A twin reads on while the new edge is being attached, so it comes from further back; and if
     // it is to be heard later than the twin, from as much further.
     uint64_t margin = 0;
@@ -223,8 +217,8 @@ uint64_t Engine::sibling_distance(const Edge& edge) const {
 }
 
 support::Status Engine::attach(Edge& edge, uint64_t behind_frames) {
-  const bool is_writer_new = !entry_of(edge.from.node).is_running;
-  const bool is_reader_new = !entry_of(edge.to.node).is_running;
+  const bool is_writer_new = !edge.from.node.is_running;
+  const bool is_reader_new = !edge.to.node.is_running;
   Edge::Entry entry = Edge::Entry::kAtOnce;
   if (edge.from.is_pcm() && edge.enters_unheard && edge.is_new) {
     entry = Edge::Entry::kUnheard;
@@ -233,9 +227,11 @@ support::Status Engine::attach(Edge& edge, uint64_t behind_frames) {
   }
   uint64_t behind = behind_frames;
   // A reader that wants much in hand before it begins finds it there: what was just played.
-  const bool is_alone = std::none_of(edges_.begin(), edges_.end(), [&](const auto& other) {
-    return other.get() != &edge && &other->to == &edge.to && other->is_wired && !other->is_closed;
-  });
+  const auto is_sibling = [&](const Edge* other) {
+    return other != &edge && other->is_wired && !other->is_closed;
+  };
+  const auto& siblings = edge.to.joined;
+  const bool is_alone = std::none_of(siblings.begin(), siblings.end(), is_sibling);
   const bool comes_by_itself = edge.options.fill_after_frames != EdgeOptions::kNeverFill;
   if (entry == Edge::Entry::kUnheard && !is_writer_new && is_alone && comes_by_itself) {
     behind = std::max(behind, edge.to.hold_frames);
@@ -243,9 +239,8 @@ support::Status Engine::attach(Edge& edge, uint64_t behind_frames) {
   if (!is_writer_new && !is_reader_new && edge.from.is_pcm()) {
     behind = std::max(behind, sibling_distance(edge));
     // Beside a twin it finds its place by it, so what it is delayed by may be there already.
-    const bool has_twin = std::any_of(edges_.begin(), edges_.end(), [&](const auto& other) {
-      return other.get() != &edge && &other->from == &edge.from && &other->to == &edge.to &&
-             other->is_wired && !other->is_closed;
+    const bool has_twin = std::any_of(siblings.begin(), siblings.end(), [&](const Edge* other) {
+      return &other->from == &edge.from && is_sibling(other);
     });
     if (has_twin) behind += edge.options.delay_frames;
   }
@@ -267,13 +262,36 @@ std::set<const Node*> Engine::demanded_nodes() const {
   for (auto at = ordered_.rbegin(); at != ordered_.rend(); ++at) {
     const Node* node = *at;
     bool is_demanded = !node->is_passive() || node->outputs.empty();
-    for (const auto& edge : edges_) {
-      const bool is_gone = edge->is_leaving && !edge->is_wired;
-      is_demanded |= !is_gone && &edge->from.node == node && demanded.contains(&edge->to.node);
+    for (const auto& output : node->outputs) {
+      for (const Edge* edge : output->joined) {
+        const bool is_gone = edge->is_leaving && !edge->is_wired;
+        is_demanded |= !is_gone && demanded.contains(&edge->to.node);
+      }
     }
     if (is_demanded) demanded.insert(node);
   }
   return demanded;
+}
+
+// Nodes that have something to pass on: those that make it, and those where something comes to each
+// input that was ever connected. The others may stand still for as long as nobody joins them again.
+std::set<const Node*> Engine::fed_nodes() const {
+  std::set<const Node*> fed;
+  for (const Node* node : ordered_) {
+    const bool makes_it =
+        node->is_device() || std::any_of(node->outputs.begin(), node->outputs.end(),
+                                         [](const auto& output) { return output->is_live; });
+    const auto is_fed = [&](const auto& input) {
+      return !input->was_connected ||
+             std::any_of(input->joined.begin(), input->joined.end(), [&](const Edge* edge) {
+               return edge->is_wired && fed.contains(&edge->from.node);
+             });
+    };
+    if (makes_it || std::all_of(node->inputs.begin(), node->inputs.end(), is_fed)) {
+      fed.insert(node);
+    }
+  }
+  return fed;
 }
 
 bool Engine::is_retired(const Node& node) const {
@@ -290,21 +308,22 @@ std::unique_ptr<LanePlan> Engine::plan_of(const Lane& lane) const {
     if (is_step) plan->steps.push_back(node);
     plan->depends_on_others |= is_step && node->inputs.empty();
     for (const auto& input : node->inputs) {
-      LanePlan::InputWiring wiring{input.get(), input->was_connected, {}, {}};
-      for (const auto& edge : edges_) {
-        if (&edge->to != input.get() || !edge->is_wired) continue;
-        wiring.edges.push_back(edge.get());
-        if (!edge->is_local) wiring.remote_edges.push_back(edge.get());
+      LanePlan::InputWiring wiring{input.get(), input->was_connected, {}, {}, {}};
+      for (Edge* edge : input->joined) {
+        if (!edge->is_wired) continue;
+        wiring.edges.push_back(edge);
+        if (!edge->is_local) wiring.remote_edges.push_back(edge);
+        if (!fed_.contains(&edge->from.node)) wiring.unfed_edges.push_back(edge);
       }
       plan->depends_on_others |= is_step && !wiring.remote_edges.empty();
       plan->inputs.push_back(std::move(wiring));
     }
     for (const auto& output : node->outputs) {
       LanePlan::OutputWiring wiring{output.get(), {}, {}};
-      for (const auto& edge : edges_) {
-        if (&edge->from != output.get() || !edge->is_wired) continue;
-        wiring.edges.push_back(edge.get());
-        if (!edge->is_local) wiring.remote_edges.push_back(edge.get());
+      for (Edge* edge : output->joined) {
+        if (!edge->is_wired) continue;
+        wiring.edges.push_back(edge);
+        if (!edge->is_local) wiring.remote_edges.push_back(edge);
       }
       plan->depends_on_others |= is_step && !output->is_pcm() && !wiring.remote_edges.empty();
       plan->outputs.push_back(std::move(wiring));
@@ -315,6 +334,7 @@ std::unique_ptr<LanePlan> Engine::plan_of(const Lane& lane) const {
 
 void Engine::publish_plans() {
   ++plan_number_;
+  fed_ = fed_nodes();
   for (const auto& lane : lanes_) {
     lane->offer_plan(plan_of(*lane));
     // In virtual time, and before the start, no lane runs now: each is asleep or not yet born.
@@ -326,7 +346,7 @@ support::Status Engine::prepare() {
   if (auto status = prepare_nodes(); !status) return status;
   if (auto status = wire_demanded(0); !status) return status;
   publish_plans();
-  for (Entry& entry : entries_) entry.is_running = true;
+  for (Node* node : node_list_) node->is_running = true;
   for (const auto& edge : edges_) edge->is_new = false;
   return {};
 }

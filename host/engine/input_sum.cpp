@@ -18,6 +18,9 @@ bool can_fill(const Edge& edge) {
   return edge.fill_after_frames.load(std::memory_order_relaxed) != EdgeOptions::kNeverFill;
 }
 
+// Nothing leads to it any more: what it gave last falls to silence, if it has not yet.
+bool is_dying_away(const Edge& edge) { return !edge.is_fed && edge.presence.value() != 0.0; }
+
 // `to` is or becomes the sum with `from` times `gain`.
 void add_steady(const float* from, float* to, size_t samples, float gain, bool is_first) {
   if (is_first && gain == 1.0F) {
@@ -99,6 +102,7 @@ void InputPort::take_targets() {
 // Whether the input waits for this edge when it has nothing.
 bool InputPort::is_limiting(const Edge& edge) const {
   if (edge.is_closed.load(std::memory_order_relaxed) || edge.is_unheard) return false;
+  if (!edge.is_fed) return false;
   if (!edge.is_aligned && (edge.joins_late || can_fill(edge))) return false;
   if (edge.from.marks.count() == 0) return true;
   const StreamState state = edge.from.marks.state();
@@ -128,7 +132,7 @@ uint64_t InputPort::frames_ahead(Edge& edge) {
     collect_marks(edge, edge.next + late);
     if (const int64_t lead = edge.lead(position_); lead < 0) {
       const auto frames = static_cast<uint64_t>(-lead);
-      if (edge.is_unheard) {
+      if (edge.is_unheard || edge.has_rested) {
         edge.begin_at(edge.next + frames);  // nobody was to hear it: no loss
       } else {
         edge.pass_over(frames, "came too late for the sum");
@@ -178,7 +182,8 @@ void InputPort::lay_out(Edge& edge, uint32_t frames) {
   edge.part = {};
   const int64_t lead = edge.lead(position_);
   if (!edge.is_aligned || lead < 0 || (edge.ahead == 0 && !edge.is_counted_on)) {
-    edge.part.is_fading = frames != 0 && edge.is_aligned && edge.is_counted_on;
+    edge.part.is_fading =
+        frames != 0 && edge.is_aligned && (edge.is_counted_on || is_dying_away(edge));
   } else {
     Edge::Part& part = edge.part;
     const auto most = static_cast<uint32_t>(std::min<uint64_t>(edge.ahead, frames));
@@ -190,10 +195,11 @@ void InputPort::lay_out(Edge& edge, uint32_t frames) {
       part.there = span.frames;
     }
     collect_marks(edge, edge.next + part.there);
-    part.is_fading = edge.is_counted_on && part.lead + part.there < frames && !edge.is_silent &&
+    part.is_fading = (edge.is_counted_on || is_dying_away(edge)) &&
+                     part.lead + part.there < frames && !edge.is_silent &&
                      !is_over(edge, position_ + part.lead + part.there);
   }
-  if (edge.part.is_fading && !edge.is_in_gap) {
+  if (edge.part.is_fading && edge.is_counted_on && !edge.is_in_gap) {
     const uint32_t there = edge.part.lead + edge.part.there;
     edge.is_in_gap = true;
     add_mark(
@@ -334,16 +340,20 @@ void InputPort::end_sum(uint32_t frames) {
         to_floats(format.sample_format, part.data + size_t{there - 1} * frame_bytes,
                   edge.last_frame.data(), format.channels);
         edge.note_read(there);
-        edge.is_in_gap = edge.is_gap_counted = edge.has_twin = false;
+        edge.is_in_gap = edge.is_gap_counted = edge.has_twin = edge.has_rested = false;
       }
       const uint32_t missing = frames - lead - there;
       if (missing != 0 && part.is_fading) {
-        Edge::count(edge.filled_frames, missing);
-        if (!std::exchange(edge.is_gap_counted, true)) Edge::count(edge.gaps, 1);
-        if (!can_fill(edge)) {
-          edge.offset += missing;  // what can wait comes later, but comes
-        } else if (edge.presence.value() == 0.0) {
+        if (edge.is_counted_on) {
+          Edge::count(edge.filled_frames, missing);
+          if (!std::exchange(edge.is_gap_counted, true)) Edge::count(edge.gaps, 1);
+        }
+        const bool keeps_place = edge.is_counted_on && can_fill(edge);
+        const bool can_wait = edge.is_counted_on && !keeps_place;
+        if (!keeps_place) edge.offset += missing;  // what can wait comes later, but comes
+        if (!can_wait && edge.presence.value() == 0.0) {
           edge.is_aligned = false;  // heard as a gap; what comes next is played from then on
+          edge.has_rested = !edge.is_counted_on;
         }
       } else if (missing != 0 && !edge.has_twin && !edge.is_silent &&
                  !is_over(edge, position_ + lead + there)) {

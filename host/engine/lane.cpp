@@ -42,7 +42,11 @@ void Lane::adopt_plan() {
     wiring.port->edges = wiring.edges;
     wiring.port->stays_open = wiring.stays_open;
     wiring.port->has_remote_edges = !wiring.remote_edges.empty();
-    for (Edge* edge : wiring.edges) edge->take_policy();
+    for (Edge* edge : wiring.edges) {
+      edge->take_policy();
+      edge->is_fed = true;
+    }
+    for (Edge* edge : wiring.unfed_edges) edge->is_fed = false;
     note_release(*wiring.port);
   }
   // Whoever became a reader before this lane knew of it may be asleep by now.

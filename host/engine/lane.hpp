@@ -32,6 +32,7 @@ struct LanePlan {
     bool stays_open;  // without edges it is silent, not ended
     std::vector<Edge*> edges;
     std::vector<Edge*> remote_edges;  // of these, from other lanes
+    std::vector<Edge*> unfed_edges;   // of these, from nodes that nothing feeds
   };
   struct OutputWiring {
     OutputPort* port;

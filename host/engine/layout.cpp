@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
+#include <queue>
 #include <set>
 #include <sluice/frames.hpp>
+#include <unordered_map>
 
 namespace sluice::engine {
 namespace {
 
 // Ways that differ by less are not told apart: a tenth of a frame.
 constexpr double kHearableS = 1e-6;
-
-using Edges = std::span<const std::unique_ptr<Edge>>;
 
 double seconds(uint64_t frames, const sluice_format& format) {
   return format.rate_hz == 0 ? 0.0
@@ -31,24 +32,29 @@ double lag_over(const Edge& edge) {
 double lag_at(const Edge& edge) { return edge.from.node.lag_s + lag_over(edge); }
 
 // Whether one of the edges behind the node has that alignment.
-bool leads_on(const Node& node, uint32_t alignment, Edges edges) {
-  return std::any_of(edges.begin(), edges.end(), [&](const auto& edge) {
-    return &edge->from.node == &node && !edge->is_leaving &&
-           (edge->options.alignment == alignment || leads_on(edge->to.node, alignment, edges));
+bool leads_on(const Node& node, uint32_t alignment) {
+  const auto is_aligned = [&](const Edge* edge) {
+    return !edge->is_leaving &&
+           (edge->options.alignment == alignment || leads_on(edge->to.node, alignment));
+  };
+  return std::any_of(node.outputs.begin(), node.outputs.end(), [&](const auto& output) {
+    return std::any_of(output->joined.begin(), output->joined.end(), is_aligned);
   });
 }
 
+using LaneOf = std::unordered_map<const Node*, size_t>;
+
 // Lanes of devices that `node` feeds, directly or through passive nodes.
-std::set<size_t> devices_fed(const Node& node, Edges edges,
-                             const std::map<const Node*, size_t>& lane_of) {
+std::set<size_t> devices_fed(const Node& node, const LaneOf& lane_of) {
   std::set<size_t> found;
-  for (const auto& edge : edges) {
-    if (&edge->from.node != &node) continue;
-    const Node& reader = edge->to.node;
-    if (reader.is_device()) {
-      found.insert(lane_of.at(&reader));
-    } else if (reader.is_passive()) {
-      found.merge(devices_fed(reader, edges, lane_of));
+  for (const auto& output : node.outputs) {
+    for (const Edge* edge : output->joined) {
+      const Node& reader = edge->to.node;
+      if (reader.is_device()) {
+        found.insert(lane_of.at(&reader));
+      } else if (reader.is_passive()) {
+        found.merge(devices_fed(reader, lane_of));
+      }
     }
   }
   return found;
@@ -56,27 +62,32 @@ std::set<size_t> devices_fed(const Node& node, Edges edges,
 
 }  // namespace
 
-std::vector<Node*> topological_order(std::span<Node* const> nodes, Edges edges) {
-  std::map<const Node*, size_t> feeders;
-  for (const auto& edge : edges) ++feeders[&edge->to.node];
+std::vector<Node*> topological_order(std::span<Node* const> nodes) {
+  std::unordered_map<const Node*, size_t> place_of;
+  std::vector<size_t> feeders(nodes.size());
+  std::priority_queue<size_t, std::vector<size_t>, std::greater<>> ready;  // first by place
+  for (size_t place = 0; place < nodes.size(); ++place) {
+    place_of[nodes[place]] = place;
+    for (const auto& input : nodes[place]->inputs) feeders[place] += input->joined.size();
+    if (feeders[place] == 0) ready.push(place);
+  }
   std::vector<Node*> ordered;
-  std::vector<Node*> left(nodes.begin(), nodes.end());
-  while (!left.empty()) {
-    const auto next =
-        std::find_if(left.begin(), left.end(), [&](Node* node) { return feeders[node] == 0; });
-    if (next == left.end()) return ordered;
-    Node* node = *next;
-    left.erase(next);
+  while (!ready.empty()) {
+    Node* const node = nodes[ready.top()];
+    ready.pop();
     ordered.push_back(node);
-    for (const auto& edge : edges) {
-      if (&edge->from.node == node) --feeders[&edge->to.node];
+    for (const auto& output : node->outputs) {
+      for (const Edge* edge : output->joined) {
+        const size_t reader = place_of.at(&edge->to.node);
+        if (--feeders[reader] == 0) ready.push(reader);
+      }
     }
   }
   return ordered;
 }
 
-void assign_lanes(std::span<Node* const> ordered, Edges edges, std::vector<LaneLayout>& lanes) {
-  std::map<const Node*, size_t> lane_of;
+void assign_lanes(std::span<Node* const> ordered, std::vector<LaneLayout>& lanes) {
+  LaneOf lane_of;
   for (size_t i = 0; i < lanes.size(); ++i) {
     if (lanes[i].head) lane_of[lanes[i].head] = i;
     for (const Node* node : lanes[i].steps) lane_of[node] = i;
@@ -96,11 +107,10 @@ void assign_lanes(std::span<Node* const> ordered, Edges edges, std::vector<LaneL
     if (!node->is_passive() || lane_of.contains(node)) continue;
     const bool is_heavy = (node->type().flags & SLUICE_TYPE_HEAVY) != 0;
     std::set<size_t> feeding;
-    for (const auto& edge : edges) {
-      if (&edge->to.node == node) feeding.insert(lane_of.at(&edge->from.node));
+    for (const auto& input : node->inputs) {
+      for (const Edge* edge : input->joined) feeding.insert(lane_of.at(&edge->from.node));
     }
-    const std::set<size_t> devices =
-        is_heavy ? std::set<size_t>{} : devices_fed(*node, edges, lane_of);
+    const std::set<size_t> devices = is_heavy ? std::set<size_t>{} : devices_fed(*node, lane_of);
     const auto mixing = std::find_if(feeding.begin(), feeding.end(), [&](size_t lane) {
       return !lanes[lane].head && !lanes[lane].is_closed && !is_apart(lane);
     });
@@ -122,28 +132,36 @@ void assign_lanes(std::span<Node* const> ordered, Edges edges, std::vector<LaneL
   }
 }
 
-void accumulate_lags(std::span<Node* const> ordered, Edges edges) {
+void accumulate_lags(std::span<Node* const> ordered) {
   for (Node* node : ordered) {
     node->lag_s = 0.0;
-    for (const auto& edge : edges) {
-      if (&edge->to.node != node) continue;
-      node->lag_s =
-          std::max(node->lag_s, lag_at(*edge) + seconds(edge->to.hold_frames, edge->to.format));
+    for (const auto& input : node->inputs) {
+      for (const Edge* edge : input->joined) {
+        node->lag_s =
+            std::max(node->lag_s, lag_at(*edge) + seconds(input->hold_frames, input->format));
+      }
     }
   }
 }
 
-std::vector<Edge*> align_edges(std::span<Node* const> ordered, Edges edges) {
+std::vector<Edge*> align_edges(std::span<Node* const> ordered,
+                               std::span<const std::unique_ptr<Edge>> edges) {
+  if (std::none_of(edges.begin(), edges.end(),
+                   [](const auto& edge) { return edge->options.alignment != 0; })) {
+    return {};
+  }
   // From a node's output to where the slowest way behind it is heard.
-  std::map<const Node*, double> behind_s;
+  std::unordered_map<const Node*, double> behind_s;
   const auto end_s = [&](const Edge& edge) {
     return seconds(edge.to.hold_frames + edge.to.heard_after_frames, edge.to.format) +
            behind_s[&edge.to.node];
   };
   for (auto node = ordered.rbegin(); node != ordered.rend(); ++node) {
-    for (const auto& edge : edges) {
-      if (&edge->from.node != *node || edge->is_leaving) continue;
-      behind_s[*node] = std::max(behind_s[*node], lag_over(*edge) + end_s(*edge));
+    for (const auto& output : (*node)->outputs) {
+      for (const Edge* edge : output->joined) {
+        if (edge->is_leaving) continue;
+        behind_s[*node] = std::max(behind_s[*node], lag_over(*edge) + end_s(*edge));
+      }
     }
   }
   // The inputs that edges of a number end at, and when what they bring is heard.
@@ -156,7 +174,7 @@ std::vector<Edge*> align_edges(std::span<Node* const> ordered, Edges edges) {
   std::map<uint32_t, std::map<const InputPort*, End>> ends;
   for (const auto& edge : edges) {
     if (edge->options.alignment == 0 || edge->is_leaving || !edge->from.is_pcm()) continue;
-    if (leads_on(edge->to.node, edge->options.alignment, edges)) continue;
+    if (leads_on(edge->to.node, edge->options.alignment)) continue;
     End& end = ends[edge->options.alignment][&edge->to];
     end.edges.push_back(edge.get());
     end.is_running |= !edge->is_new;
@@ -191,19 +209,18 @@ std::vector<Edge*> align_edges(std::span<Node* const> ordered, Edges edges) {
   return too_early;
 }
 
-RingSize ring_size(const OutputPort& output, Edges edges, const SizingOptions& options) {
+RingSize ring_size(const OutputPort& output, const SizingOptions& options) {
   RingSize size;
   const sluice_format& format = output.format;
-  for (const auto& edge : edges) {
-    if (&edge->from != &output) continue;
+  for (const Edge* edge : output.joined) {
     const Node& reader = edge->to.node;
     const double hold_s = seconds(edge->to.hold_frames, edge->to.format);
     const double skew_s = std::max(0.0, reader.lag_s - lag_at(*edge) - hold_s);
     // While the input waits for a live sibling, this one has to keep what it is ahead, and as much
     // again for the reader to have something to take.
     uint64_t patience = 0;
-    for (const auto& sibling : edges) {
-      if (sibling == edge || &sibling->to != &edge->to || !options.has_patience) continue;
+    for (const Edge* sibling : edge->to.joined) {
+      if (sibling == edge || !options.has_patience) continue;
       if (sibling->options.fill_after_frames == EdgeOptions::kNeverFill) continue;
       patience = std::max(patience, sibling->options.fill_after_frames);
     }

@@ -1,5 +1,5 @@
 // Which lane runs which node, in which order, and how large each ring has to be. Pure functions on
-// the nodes and edges of a graph. [control]
+// nodes that edges join. [control]
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,9 @@
 
 namespace sluice::engine {
 
-// All nodes such that each comes behind those that feed it, otherwise in the given order. The graph
-// has no cycle.
-std::vector<Node*> topological_order(std::span<Node* const> nodes,
-                                     std::span<const std::unique_ptr<Edge>> edges);
+// All nodes such that each comes behind those that feed it, otherwise in the given order. Those of
+// a cycle, and those behind them, are left out.
+std::vector<Node*> topological_order(std::span<Node* const> nodes);
 
 struct LaneLayout {
   std::string name;
@@ -29,8 +28,7 @@ struct LaneLayout {
 // from; fed by several, to that of the one device it feeds, or else to a mixing lane. A heavy one
 // never joins a device's lane. One that is apart gets a mixing lane, which only what that lane
 // alone feeds may join.
-void assign_lanes(std::span<Node* const> ordered, std::span<const std::unique_ptr<Edge>> edges,
-                  std::vector<LaneLayout>& lanes);
+void assign_lanes(std::span<Node* const> ordered, std::vector<LaneLayout>& lanes);
 
 struct SizingOptions {
   uint32_t block_frames = 1024;
@@ -45,12 +43,11 @@ struct RingSize {
   uint64_t frames = 0;
   uint64_t held_frames = 0;  // of these, what a reader may keep from being written again
 };
-RingSize ring_size(const OutputPort& output, std::span<const std::unique_ptr<Edge>> edges,
-                   const SizingOptions& options);
+RingSize ring_size(const OutputPort& output, const SizingOptions& options);
 
 // For every node, in `ordered`: seconds by which its slowest path from a source lags, by what nodes
 // hold back, by their latency, by what they keep lying and by delays. Fills Node::lag_s.
-void accumulate_lags(std::span<Node* const> ordered, std::span<const std::unique_ptr<Edge>> edges);
+void accumulate_lags(std::span<Node* const> ordered);
 
 // Sets alignment_frames, and delay_frames with it, of those edges that are new and have an
 // alignment number, such that behind all edges of a number the slowest way to a sink ends at the

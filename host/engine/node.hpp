@@ -104,6 +104,9 @@ class Node {
   // Seconds by which its slowest path from a source lags; see layout.hpp.
   double lag_s = 0.0;
 
+  // In force, no longer just announced. By the engine [control]
+  bool is_running = false;
+
   // The lane that runs the node; set with a plan, read by the node's own calls.
   Lane* lane = nullptr;
 

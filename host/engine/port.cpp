@@ -193,8 +193,10 @@ bool InputPort::take_mark(uint64_t position, sluice_mark& mark) {
 }
 
 bool InputPort::is_idle() const {
-  return std::all_of(edges.begin(), edges.end(),
-                     [](const Edge* edge) { return edge->is_silent || edge->is_ended(); });
+  return std::all_of(edges.begin(), edges.end(), [](const Edge* edge) {
+    const bool is_away = !edge->is_fed && !edge->is_aligned;
+    return edge->is_silent || is_away || edge->is_ended();
+  });
 }
 
 bool InputPort::is_ended() const {

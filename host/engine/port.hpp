@@ -43,6 +43,8 @@ class OutputPort {
   Node& node;
   const uint32_t port_index;  // in the type's array
   const sluice_port& declaration;
+  // Every edge from here that is announced, runs or leaves, in the order of connect. [control]
+  std::vector<Edge*> joined;
 
   bool is_pcm() const { return is_pcm_; }
 
@@ -179,6 +181,8 @@ class InputPort {
   Node& node;
   const uint32_t port_index;
   const sluice_port& declaration;
+  // Every edge to here that is announced, runs or leaves, in the order of connect. [control]
+  std::vector<Edge*> joined;
 
   bool is_pcm() const { return is_pcm_; }
 

@@ -1,5 +1,5 @@
-// What goes on through a change: counts of what is replaced, and the sound of an edge whose delay
-// changes.
+// What goes on through a change: counts of what is replaced, the sound of an edge whose delay
+// changes, and that of a mix with a branch that nothing feeds.
 #include <cmath>
 #include <numbers>
 
@@ -128,6 +128,103 @@ TEST(SessionContinuity, Delay_of_an_edge_changes_by_a_cross_fade_and_loses_nothi
     ASSERT_NEAR(heard[i], sample(from) * (1 - weight) + sample(to) * weight, 1e-5) << i;
   }
   EXPECT_EQ(next, steps.size());
+}
+
+uint64_t read_by(SessionWorld& world, const std::string& from, const std::string& to) {
+  uint64_t frames = 0;
+  for (const auto& edge : world.engine().edges()) {
+    if (edge->from.node.id() == from && edge->to.node.id() == to) frames += edge->read_frames;
+  }
+  return frames;
+}
+
+TEST(SessionContinuity, Mix_goes_on_without_a_branch_that_lost_its_last_source) {
+  SessionWorld world(R"({"sluice": 1, "nodes": {
+    "a": {"type": "source.tone", "params": {"frequency_hz": 997, "channels": 1, "live": true}},
+    "b": {"type": "source.tone", "params": {"frequency_hz": 441, "channels": 1, "live": true}},
+    "g": {"type": "filter.gain", "params": {"limiter": "on"}},
+    "end": {"type": "sink.wav", "params": {"path": "end.wav"}},
+    "alone": {"type": "sink.wav", "params": {"path": "alone.wav"}}},
+    "edges": ["a -> end", "b -> g -> end", "a -> alone"]})");
+  ASSERT_TRUE(world.session);
+  world.run_for(300 * kMsNs);
+  const auto change = [&](const char* operation) {
+    const ChangeResult result = world.change(operations({operation}));
+    EXPECT_TRUE(result.status.ok()) << result.status.error().message;
+    world.settle();
+    return read_by(world, "a", "end");
+  };
+  // It came too late for the first block, by what the limiter holds back.
+  const auto missed = [&] {
+    uint64_t frames = 0;
+    for (const engine::EdgeSnapshot& edge : world.engine().snapshot().edges) {
+      frames += edge.lost_frames + edge.filled_frames;
+    }
+    return frames;
+  };
+  const uint64_t missed_at_first = missed();
+  const uint64_t without = change(R"({"op": "disconnect", "edge": "b -> g"})");
+  EXPECT_TRUE(world.has_node("g"));
+  EXPECT_FALSE(world.has_node("b"));
+  world.run_for(500 * kMsNs);
+  EXPECT_GE(read_by(world, "a", "end"), without + 22'000);
+  const uint64_t with = change(R"({"op": "connect", "edge": "b -> g"})");
+  const uint64_t read_before = read_by(world, "g", "end");
+  world.run_for(500 * kMsNs);
+  EXPECT_GE(read_by(world, "a", "end"), with + 22'000);
+  EXPECT_GE(read_by(world, "g", "end"), read_before + 22'000);
+  world.expect_accounted();
+  EXPECT_EQ(missed(), missed_at_first);
+  world.session->player().stop();
+
+  const auto heard = tests::read_sound_float(world.folder / "end.wav");
+  const auto alone = tests::read_sound_float(world.folder / "alone.wav");
+  // Without the last blocks, in which the stop may have come in between.
+  const size_t frames = std::min(heard.size(), alone.size()) - 1'000;
+  ASSERT_GT(frames, with + 20'000);
+  std::vector<double> branch;
+  for (size_t i = 0; i < frames; ++i) {
+    branch.push_back(static_cast<double>(heard[i]) - static_cast<double>(alone[i]));
+  }
+  const auto loudest = [&](size_t from, size_t to) {
+    double most = 0.0;
+    for (size_t i = from; i < to; ++i) most = std::max(most, std::abs(branch[i]));
+    return most;
+  };
+  const double level = loudest(2'000, 10'000);
+  EXPECT_GT(level, 0.01);
+  EXPECT_LT(loudest(without + 4'000, without + 20'000), 1e-5);
+  EXPECT_NEAR(loudest(with + 10'000, frames), level, level / 100);
+  // Neither the end of the branch nor its return is steeper than its tone.
+  const double steepest = level * 2 * std::numbers::pi * 441 / 48'000;
+  for (size_t i = 2'000; i < frames; ++i) {
+    ASSERT_LT(std::abs(branch[i] - branch[i - 1]), steepest * 1.1) << i;
+  }
+}
+
+TEST(SessionContinuity, Mix_that_nothing_feeds_rests_until_something_does) {
+  SessionWorld world(R"({"sluice": 1, "nodes": {
+    "a": {"type": "source.tone", "params": {"live": true}},
+    "b": {"type": "source.tone", "params": {"live": true}},
+    "f": "filter.gain", "g": "filter.gain", "end": "sink.null"},
+    "edges": ["a -> f -> end", "b -> g -> end"]})");
+  ASSERT_TRUE(world.session);
+  world.run_for(300 * kMsNs);
+  const auto change = [&](const char* operation) {
+    const ChangeResult result = world.change(operations({operation}));
+    EXPECT_TRUE(result.status.ok()) << result.status.error().message;
+    world.settle();
+  };
+  change(R"({"op": "disconnect", "edge": "a -> f"})");
+  change(R"({"op": "disconnect", "edge": "b -> g"})");
+  const uint64_t at_rest = read_by(world, "f", "end") + read_by(world, "g", "end");
+  world.run_for(1'000 * kMsNs);
+  EXPECT_EQ(read_by(world, "f", "end") + read_by(world, "g", "end"), at_rest);
+  change(R"({"op": "connect", "edge": "b -> g"})");
+  const uint64_t read_before = read_by(world, "g", "end");
+  world.run_for(500 * kMsNs);
+  EXPECT_GE(read_by(world, "g", "end"), read_before + 22'000);
+  world.expect_accounted();
 }
 
 }  // namespace
