@@ -32,12 +32,6 @@ struct PlannedEdge {
   std::vector<engine::Node*> adapters;  // between the hops
 };
 
-// They join the same ports.
-inline bool same_ends(const graph::Edge& a, const graph::Edge& b) {
-  return a.from_node == b.from_node && a.to_node == b.to_node && a.from_port == b.from_port &&
-         a.to_port == b.to_port;
-}
-
 // Stands in front of an input of another sample format, so that what feeds it is summed as f32.
 struct Landing {
   engine::InputPort* port = nullptr;

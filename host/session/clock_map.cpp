@@ -30,89 +30,91 @@ int rank(const ClockName& clock) {
 
 }  // namespace
 
-void ClockMap::add(const engine::Node& node, uint32_t port, ClockName clock) {
-  clocks_.push_back({&node, port, std::move(clock)});
+void ClockMap::forget_found() {
   upstream_.clear();
   downstream_.clear();
   domains_.clear();
+}
+
+void ClockMap::add(const engine::Node& node, uint32_t port, ClockName clock) {
+  std::vector<ClockName>& clocks = clocks_[&node];
+  if (clocks.size() <= port) clocks.resize(port + 1);
+  clocks[port] = std::move(clock);
+  forget_found();
 }
 
 void ClockMap::join(const engine::OutputPort& from, const engine::InputPort& to, bool is_pacer,
                     std::optional<graph::WhenFull> when_full, bool is_running) {
+  const size_t link = links_.size();
   links_.push_back({&from, &to, is_pacer, when_full, is_running});
-  upstream_.clear();
-  downstream_.clear();
-  domains_.clear();
+  into_node_.add(&to.node, link);
+  out_of_node_.add(&from.node, link);
+  into_port_.add(&to, link);
+  out_of_port_.add(&from, link);
+  forget_found();
 }
 
 void ClockMap::forget() {
-  for (Entry& entry : clocks_) entry.clock = {};
+  clocks_.clear();
   for (Link& link : links_) link.when_full.reset();
-  upstream_.clear();
-  downstream_.clear();
-  domains_.clear();
+  forget_found();
 }
 
 const ClockName& ClockMap::own(const engine::Node& node, uint32_t port) const {
   static const ClockName none;
-  const auto found = std::find_if(clocks_.begin(), clocks_.end(), [&](const Entry& entry) {
-    return entry.node == &node && entry.port == port;
-  });
-  return found == clocks_.end() ? none : found->clock;
+  const auto found = clocks_.find(&node);
+  return found == clocks_.end() || found->second.size() <= port ? none : found->second[port];
 }
 
 const ClockName& ClockMap::upstream(size_t link) const {
-  const auto known = upstream_.find(link);
-  if (known != upstream_.end()) return known->second;
+  upstream_.resize(links_.size());
+  if (upstream_[link]) return *upstream_[link];
   // Between two bridges the way back leads here again.
-  upstream_[link] = {};
+  upstream_[link].emplace();
   const engine::Node& writer = links_[link].from->node;
   ClockName best = own(writer, links_[link].from->port_index);
   if (is_bridge(writer)) {
     // What leaves a bridge has its reader's clock.
     best = downstream(link);
-    for (size_t i = 0; i < links_.size() && best.is_none(); ++i) {
-      if (i != link && links_[i].to == links_[link].to && !is_bridge(links_[i].from->node)) {
-        best = upstream(i);
-      }
+    for (const size_t other : into_port_.at(links_[link].to)) {
+      if (!best.is_none()) break;
+      if (other != link && !is_bridge(links_[other].from->node)) best = upstream(other);
     }
   } else if (best.is_none() && writer.is_passive()) {
-    for (size_t i = 0; i < links_.size(); ++i) {
-      if (&links_[i].to->node == &writer && rank(upstream(i)) > rank(best)) best = upstream(i);
+    for (const size_t other : into_node_.at(&writer)) {
+      if (rank(upstream(other)) > rank(best)) best = upstream(other);
     }
   }
-  return upstream_[link] = std::move(best);
+  return *(upstream_[link] = std::move(best));
 }
 
 const ClockName& ClockMap::downstream(size_t link) const {
-  const auto known = downstream_.find(link);
-  if (known != downstream_.end()) return known->second;
+  downstream_.resize(links_.size());
+  if (downstream_[link]) return *downstream_[link];
+  downstream_[link].emplace();
   const engine::Node& reader = links_[link].to->node;
   ClockName best = own(reader, links_[link].to->port_index);
   if (is_bridge(reader)) {
     best = upstream(link);  // and what enters it its writer's
   } else if (best.is_none() && reader.is_passive()) {
-    for (size_t i = 0; i < links_.size(); ++i) {
-      if (&links_[i].from->node == &reader && rank(downstream(i)) > rank(best)) {
-        best = downstream(i);
-      }
+    for (const size_t other : out_of_node_.at(&reader)) {
+      if (rank(downstream(other)) > rank(best)) best = downstream(other);
     }
   }
-  return downstream_[link] = std::move(best);
+  return *(downstream_[link] = std::move(best));
 }
 
 size_t ClockMap::pacer_of(const engine::OutputPort& output) const {
   size_t best = links_.size();
   int best_rank = -1;
-  for (size_t i = 0; i < links_.size(); ++i) {
-    if (links_[i].from != &output) continue;
-    int score = rank(downstream(i));
-    if (links_[i].is_running && score != 0 && !is_bridge(links_[i].to->node)) {
+  for (const size_t link : out_of_port_.at(&output)) {
+    int score = rank(downstream(link));
+    if (links_[link].is_running && score != 0 && !is_bridge(links_[link].to->node)) {
       score += kRunningScore;
     }
-    if (links_[i].is_pacer) score = kAskedScore;
+    if (links_[link].is_pacer) score = kAskedScore;
     if (score > best_rank) {
-      best = i;
+      best = link;
       best_rank = score;
     }
   }
@@ -147,17 +149,22 @@ ClockMap::Policy ClockMap::policy(size_t edge) const {
 ClockName ClockMap::clock(const engine::Node& node, uint32_t port) const {
   ClockName best = own(node, port);
   if (!best.is_none()) return best;
-  for (size_t i = 0; i < links_.size(); ++i) {
-    const Link& link = links_[i];
-    ClockName clock;
-    const bool is_one = node.is_passive() && !is_bridge(node);
-    if (&link.to->node == &node && (is_one || link.to->port_index == port)) {
-      clock = upstream(i);
-      if (clock.is_none()) clock = downstream(pacer_of(*link.from));
-    } else if (&link.from->node == &node && (is_one || link.from->port_index == port)) {
-      clock = downstream(i);
-    }
-    if (rank(clock) > rank(best)) best = std::move(clock);
+  const bool is_one = node.is_passive() && !is_bridge(node);
+  // Among equals the one of the first link.
+  size_t best_link = links_.size();
+  const auto consider = [&](size_t link, const ClockName& clock) {
+    const int better = rank(clock) - rank(best);
+    if (better < 0 || clock.is_none() || (better == 0 && link > best_link)) return;
+    best = clock;
+    best_link = link;
+  };
+  for (const size_t link : into_node_.at(&node)) {
+    if (!is_one && links_[link].to->port_index != port) continue;
+    const ClockName& clock = upstream(link);
+    consider(link, clock.is_none() ? downstream(pacer_of(*links_[link].from)) : clock);
+  }
+  for (const size_t link : out_of_node_.at(&node)) {
+    if (is_one || links_[link].from->port_index == port) consider(link, downstream(link));
   }
   return best;
 }
@@ -165,9 +172,9 @@ ClockName ClockMap::clock(const engine::Node& node, uint32_t port) const {
 // The clocks that feed the node, each once, best first.
 std::vector<ClockName> ClockMap::clocks_into(const engine::Node& node, bool only_running) const {
   std::vector<ClockName> feeding;
-  for (size_t i = 0; i < links_.size(); ++i) {
-    if (&links_[i].to->node != &node || (only_running && !links_[i].is_running)) continue;
-    ClockName clock = writer_clock(i);
+  for (const size_t link : into_node_.at(&node)) {
+    if (only_running && !links_[link].is_running) continue;
+    ClockName clock = writer_clock(link);
     if (clock.is_none() || std::find(feeding.begin(), feeding.end(), clock) != feeding.end()) {
       continue;
     }
@@ -181,10 +188,10 @@ std::vector<ClockName> ClockMap::clocks_into(const engine::Node& node, bool only
 // The clock of what the node feeds, as far as no bridge stands in between.
 ClockName ClockMap::clock_behind(const engine::Node& node, bool only_running) const {
   ClockName best;
-  for (size_t i = 0; i < links_.size(); ++i) {
-    if (&links_[i].from->node != &node || is_bridge(links_[i].to->node)) continue;
-    if (only_running && !links_[i].is_running) continue;
-    if (rank(downstream(i)) > rank(best)) best = downstream(i);
+  for (const size_t link : out_of_node_.at(&node)) {
+    if (is_bridge(links_[link].to->node)) continue;
+    if (only_running && !links_[link].is_running) continue;
+    if (rank(downstream(link)) > rank(best)) best = downstream(link);
   }
   return best;
 }

@@ -3,10 +3,11 @@
 // front and its reader's behind. [control]
 #pragma once
 
-#include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -75,17 +76,27 @@ class ClockMap {
   const ClockName& downstream(size_t link) const;
   size_t pacer_of(const engine::OutputPort& output) const;
 
-  struct Entry {
-    const engine::Node* node;
-    uint32_t port;
-    ClockName clock;
+  // Numbers of the links at a node or port, in their order.
+  class Index {
+   public:
+    void add(const void* key, size_t link) { links_[key].push_back(link); }
+    std::span<const size_t> at(const void* key) const {
+      const auto found = links_.find(key);
+      return found == links_.end() ? std::span<const size_t>() : found->second;
+    }
+
+   private:
+    std::unordered_map<const void*, std::vector<size_t>> links_;
   };
-  std::vector<Entry> clocks_;
+  void forget_found();
+
+  std::unordered_map<const engine::Node*, std::vector<ClockName>> clocks_;  // by port
   std::vector<Link> links_;
+  Index into_node_, out_of_node_, into_port_, out_of_port_;
   std::set<const engine::Node*> followers_;
   // Found once; emptied by every change.
-  mutable std::map<size_t, ClockName> upstream_, downstream_;
-  mutable std::map<const engine::Node*, ClockName> domains_;
+  mutable std::vector<std::optional<ClockName>> upstream_, downstream_;
+  mutable std::unordered_map<const engine::Node*, ClockName> domains_;
 };
 
 }  // namespace sluice::session

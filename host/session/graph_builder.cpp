@@ -2,6 +2,9 @@
 #include "host/session/graph_builder.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <queue>
+#include <unordered_map>
 #include <utility>
 
 #include "host/isolate/isolated_type.hpp"
@@ -88,16 +91,16 @@ void GraphBuilder::make_nodes() {
   for (const PlannedNode& planned : running_.nodes) {
     if (planned.is_inserted) result_.nodes.push_back(planned);
   }
+  std::unordered_map<std::string_view, const PlannedNode*> running;
+  for (const PlannedNode& planned : running_.nodes) {
+    if (!planned.is_inserted) running.emplace(planned.node->id(), &planned);
+  }
   for (const graph::Node* used : used_nodes(document_)) {
     const graph::Node& wanted = *used;
-    const auto there =
-        std::find_if(running_.nodes.begin(), running_.nodes.end(), [&](const auto& planned) {
-          return !planned.is_inserted && planned.node->id() == wanted.id;
-        });
-    if (there != running_.nodes.end()) {
-      result_.nodes.push_back(*there);
-      document_node_[there->node] = &wanted;
-      by_id_[wanted.id] = there->node;
+    if (const auto there = running.find(wanted.id); there != running.end()) {
+      result_.nodes.push_back(*there->second);
+      document_node_[there->second->node] = &wanted;
+      by_id_[wanted.id] = there->second->node;
       continue;
     }
     auto type = registry_.describe(wanted.type);
@@ -150,11 +153,11 @@ support::Result<const sluice_type*> GraphBuilder::data_of(const loader::Type& ty
 }
 
 void GraphBuilder::make_wires() {
+  for (const PlannedEdge& planned : running_.edges) {
+    running_edges_.emplace(planned.edge.key(), &planned);
+  }
   for (const graph::Edge& edge : edges_) {
-    const auto there =
-        std::find_if(running_.edges.begin(), running_.edges.end(),
-                     [&](const auto& planned) { return same_ends(planned.edge, edge); });
-    if (there != running_.edges.end()) {
+    if (const PlannedEdge* there = running_edge(edge)) {
       for (engine::Edge* hop : there->hops) {
         wires_.push_back({&edge, &hop->from, &hop->to, 0.0, hop});
       }
@@ -177,6 +180,11 @@ void GraphBuilder::make_wires() {
       }
     }
   }
+}
+
+const PlannedEdge* GraphBuilder::running_edge(const graph::Edge& edge) const {
+  const auto there = running_edges_.find(edge.key());
+  return there == running_edges_.end() ? nullptr : there->second;
 }
 
 void GraphBuilder::add_wire(const graph::Edge& edge, bool is_later) {
@@ -228,21 +236,31 @@ InputPort* GraphBuilder::input(Node& node, std::string_view key) {
   return nullptr;
 }
 
-// Nodes in an order in which every edge points forward.
+// Nodes in an order in which every edge points forward; otherwise as they stand.
 std::vector<Node*> GraphBuilder::ordered() const {
+  std::unordered_map<const Node*, size_t> place_of;
+  for (const PlannedNode& planned : result_.nodes) place_of.emplace(planned.node, place_of.size());
+  std::vector<std::vector<size_t>> readers(place_of.size());
+  std::vector<size_t> feeders(place_of.size());
+  for (const Wire& wire : wires_) {
+    const auto from = place_of.find(&wire.from->node);
+    const auto to = place_of.find(&wire.to->node);
+    if (from == place_of.end() || to == place_of.end()) continue;
+    readers[from->second].push_back(to->second);
+    ++feeders[to->second];
+  }
+  std::priority_queue<size_t, std::vector<size_t>, std::greater<>> ready;
+  for (size_t place = 0; place < feeders.size(); ++place) {
+    if (feeders[place] == 0) ready.push(place);
+  }
   std::vector<Node*> order;
-  std::vector<Node*> left;
-  for (const PlannedNode& planned : result_.nodes) left.push_back(planned.node);
-  while (!left.empty()) {
-    const auto next = std::find_if(left.begin(), left.end(), [&](const Node* node) {
-      return std::none_of(wires_.begin(), wires_.end(), [&](const Wire& wire) {
-        return &wire.to->node == node &&
-               std::find(left.begin(), left.end(), &wire.from->node) != left.end();
-      });
-    });
-    if (next == left.end()) break;
-    order.push_back(*next);
-    left.erase(next);
+  while (!ready.empty()) {
+    const size_t place = ready.top();
+    ready.pop();
+    order.push_back(result_.nodes[place].node);
+    for (const size_t reader : readers[place]) {
+      if (--feeders[reader] == 0) ready.push(reader);
+    }
   }
   return order;
 }

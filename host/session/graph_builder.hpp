@@ -50,12 +50,12 @@ class GraphBuilder {
                                               const graph::Node* wanted) const;
   void make_wires();
   void add_wire(const graph::Edge& edge, bool is_later);
+  const PlannedEdge* running_edge(const graph::Edge& edge) const;
   const Landing* landing_at(const engine::InputPort& port) const;
   void add_planned(engine::Node& node, bool is_inserted);
   PlannedNode& planned(const engine::Node& node);
   static engine::OutputPort* output(engine::Node& node, std::string_view key);
   static engine::InputPort* input(engine::Node& node, std::string_view key);
-  // Nodes in an order in which every edge points forward.
   std::vector<engine::Node*> ordered() const;
   // A number that is the same for the same node in every run: FNV-1a, 64 bits (Fowler, Noll, Vo).
   static uint64_t seed_of(std::string_view id);
@@ -63,7 +63,7 @@ class GraphBuilder {
 
   // Formats.
   void solve();
-  bool adapt_to_running(const engine::Node& node);
+  void adapt_to_running(const engine::Node& node);
   std::optional<sluice_port_info> describe(engine::Node& node, uint32_t port);
   bool solve_inputs(engine::Node& node);
   bool solve_input(engine::Node& node, engine::InputPort& port, const sluice_port_info& info,
@@ -106,6 +106,7 @@ class GraphBuilder {
   const Running running_;
   engine::Engine* engine_ = nullptr;
   std::set<const engine::Node*> running_nodes_;
+  std::map<std::string, const PlannedEdge*> running_edges_;  // by key
   BuildResult result_;
   std::vector<graph::Edge> edges_;
   std::vector<Wire> wires_;

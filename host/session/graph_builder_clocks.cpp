@@ -161,10 +161,7 @@ engine::EdgeOptions GraphBuilder::options_of(const Wire& wire, const ClockMap::P
 
 void GraphBuilder::note_edges() {
   for (const graph::Edge& edge : edges_) {
-    const auto there =
-        std::find_if(running_.edges.begin(), running_.edges.end(),
-                     [&](const auto& planned) { return same_ends(planned.edge, edge); });
-    if (there != running_.edges.end()) {
+    if (const PlannedEdge* there = running_edge(edge)) {
       result_.edges.push_back(*there);
       result_.edges.back().edge = edge;
     } else if (const auto hops = hops_.find(&edge); hops != hops_.end()) {

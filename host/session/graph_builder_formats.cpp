@@ -24,30 +24,25 @@ std::span<const sluice_format_offer> offers(const sluice_port_info& info) {
 }  // namespace
 
 void GraphBuilder::solve() {
-  // What follows a node in error has no format either, which is no error of its own.
-  std::set<const Node*> unsolved;
   for (Node* node : ordered()) {
-    const bool follows_error = std::any_of(wires_.begin(), wires_.end(), [&](const Wire& wire) {
-      return &wire.to->node == node && unsolved.contains(&wire.from->node);
-    });
-    const bool is_solved =
-        is_running(*node) ? adapt_to_running(*node) : solve_inputs(*node) && solve_outputs(*node);
-    if (follows_error || !is_solved) unsolved.insert(node);
+    if (is_running(*node)) {
+      adapt_to_running(*node);
+    } else if (solve_inputs(*node)) {
+      solve_outputs(*node);
+    }
   }
 }
 
 // Inputs that run keep their format: what is new there adapts to it.
-bool GraphBuilder::adapt_to_running(const Node& node) {
-  bool is_good = true;
+void GraphBuilder::adapt_to_running(const Node& node) {
   for (size_t i = 0; i < wires_.size(); ++i) {
     if (&wires_[i].to->node != &node || wires_[i].running || wires_[i].is_later) continue;
     if (!wires_[i].to->is_pcm()) continue;
     Wire wire = wires_[i];
-    if (wire.from->format.rate_hz == 0) return false;
-    is_good &= adapt(wire, wire.to->format);
+    if (wire.from->format.rate_hz == 0) return;
+    adapt(wire, wire.to->format);
     wires_[i] = wire;
   }
-  return is_good;
 }
 
 std::optional<sluice_port_info> GraphBuilder::describe(Node& node, uint32_t port) {
