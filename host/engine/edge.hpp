@@ -107,6 +107,8 @@ class Edge {
   bool joins_late = false;  // added to a running input: delays nobody before it is aligned
   bool is_unheard = false;  // attached silent, and not turned up yet: delays nobody at all
   bool has_twin = false;    // placed by another edge's place, and has given nothing yet
+  // Where it and its writer were when it last woke that one for want of data.
+  uint64_t roused_next = UINT64_MAX, roused_written = UINT64_MAX;
   bool has_rested = false;  // was not fed until it had faded out, and has given nothing since
   bool is_fed = true;       // something comes to its writer; otherwise a sum does not wait for it
   bool is_plain = true;     // at unity, complete and in step: may be read in place

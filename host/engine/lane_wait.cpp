@@ -243,7 +243,13 @@ void Lane::rouse_feeders() {
         edge->from.starving_readers.fetch_add(1, std::memory_order_relaxed);
       }
       const uint64_t room = edge->from.ring->capacity_frames() - fill;
-      if (room >= edge->least_room.load(std::memory_order_relaxed)) rouse(*edge->from.node.lane);
+      if (room < edge->least_room.load(std::memory_order_relaxed)) continue;
+      // Once: two lanes that feed each other would keep each other awake.
+      const uint64_t written = edge->next + fill;
+      if (edge->roused_next == edge->next && edge->roused_written == written) continue;
+      edge->roused_next = edge->next;
+      edge->roused_written = written;
+      rouse(*edge->from.node.lane);
     }
   }
 }
