@@ -160,6 +160,8 @@ uint64_t InputPort::look_at_edges() {
   for (Edge* edge : edges) {
     edge->ahead = edge->is_closed.load(std::memory_order_relaxed) ? 0 : frames_ahead(*edge);
     edge->is_counted_on = is_limiting(*edge);
+    const bool is_at_place = edge->is_unheard && edge->ahead != 0 && edge->lead(position_) <= 0;
+    if (is_at_place) note_warm(*edge);
     most = std::max(most, edge->ahead);
     most_in_time = std::max(most_in_time, static_cast<int64_t>(edge->ahead) - delay_of(*edge));
   }

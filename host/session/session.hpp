@@ -78,7 +78,7 @@ class Session {
   const graph::Value& base() const { return base_; }
   uint64_t version() const { return version_; }
   // Types that the document names, and others as they were needed.
-  const graph::Catalog& types() const { return types_; }
+  const graph::Catalog& types() const { return *types_; }
 
   // What `status` and `run --stats` show: the snapshot, its clocks and its latency.
   graph::Value describe(const engine::Snapshot& snapshot) const;
@@ -94,6 +94,7 @@ class Session {
   bool is_settled() const;
 
  private:
+  using Types = std::shared_ptr<const graph::Catalog>;
   struct Pending {
     ChangeRequest request;
     Done done;
@@ -108,7 +109,7 @@ class Session {
   struct Next {  // a loaded change
     graph::Value base;
     graph::Document document;
-    graph::Catalog types;
+    Types types;
     std::vector<std::string> steps;
     bool needs_connection = false;
   };
@@ -129,7 +130,8 @@ class Session {
 
   support::Result<graph::Value> changed_base(const ChangeRequest& request);
   support::Result<Next> load(graph::Value base, const ChangeRequest& request);
-  graph::LoadResult load_document(const graph::Value& base, graph::Catalog& types) const;
+  bool rewire(const graph::Value& base, const ChangeRequest& request, Next& next) const;
+  graph::LoadResult load_document(const graph::Value& base, Types& types) const;
   void keep_secrets(graph::Value& base) const;
   bool begin(Pending& pending);
   bool carry_out(Pending& pending, Next wanted, const std::set<std::string>& anew);
@@ -151,7 +153,7 @@ class Session {
   void retire(const PlannedEdge& edge, bool is_ramping);
   void roll_back();
   void set_live(const ChangePlan& plan);
-  void finish(Pending& pending, const Next& next, const ChangePlan& plan);
+  void finish(Pending& pending, Next next, const ChangePlan& plan);
   void fail(Pending& pending, support::Error error);
   void tend_retired();
   void close_unwanted();
@@ -163,7 +165,7 @@ class Session {
   std::unique_ptr<Player> player_;
   graph::Value base_, first_base_;
   graph::Document document_, first_document_;
-  graph::Catalog types_;
+  Types types_;
   uint64_t version_ = 1;
   uint64_t file_version_ = 1;
   std::vector<graph::Value> history_;  // bases before each change, for undo

@@ -1,6 +1,7 @@
 // How a Session brings a change into the running engine: beside, unheard, ramped, closed.
 #include <algorithm>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "host/session/clock_map.hpp"
@@ -110,7 +111,7 @@ std::optional<Session::Warming> Session::call_back(const Next& next) const {
     edges.push_back(back->edge);
   }
   if (fading.empty()) return std::nullopt;
-  auto plan = plan_change(nodes, edges, next.document, next.types);
+  auto plan = plan_change(nodes, edges, next.document, *next.types);
   if (!plan || !plan->built.empty() || !plan->entering.empty()) return std::nullopt;
   Warming warming;
   warming.displaced = std::move(displaced);
@@ -388,7 +389,7 @@ void Session::commit() {
   edges_ = warming.built.edges;
   landings_ = warming.built.landings;
   for (const std::string& note : warming.built.notes) support::log_debug(note);
-  finish(warming.pending, warming.next, warming.plan);
+  finish(warming.pending, std::move(warming.next), warming.plan);
 }
 
 // What the plan has is wanted from now on; what else there was is not.
@@ -396,14 +397,14 @@ void Session::take_nodes(const Warming& warming) {
   std::vector<RunningNode> before = std::move(nodes_);
   before.insert(before.end(), unwanted_.begin(), unwanted_.end());
   nodes_.clear();
+  std::unordered_map<const engine::Node*, RunningNode*> there;
+  for (RunningNode& node : before) there.emplace(node.planned.node, &node);
   for (const PlannedNode& planned : warming.built.nodes) {
-    const auto old = std::find_if(before.begin(), before.end(), [&](const RunningNode& node) {
-      return node.planned.node == planned.node;
-    });
+    const auto old = there.find(planned.node);
     RunningNode node{planned, {}};
-    if (old != before.end()) {
-      node.settings = std::move(old->settings);
-      before.erase(old);
+    if (old != there.end()) {
+      node.settings = std::move(old->second->settings);
+      there.erase(old);
     } else {
       node.settings.id = planned.node->id();
       const auto* settings = warming.next.document.find_node(planned.node->id());
@@ -411,6 +412,8 @@ void Session::take_nodes(const Warming& warming) {
     }
     nodes_.push_back(std::move(node));
   }
+  std::erase_if(before,
+                [&](const RunningNode& node) { return !there.contains(node.planned.node); });
   unwanted_ = std::move(before);
 }
 
