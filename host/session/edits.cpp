@@ -340,26 +340,26 @@ std::vector<std::string> secret_pointers(const Value& base, const graph::Catalog
 
 }  // namespace
 
-Result<Value> apply_operation(const Value& base, const graph::Catalog& types,
-                              const Value& operation) {
+Result<Value> apply_operation(Value base, const graph::Catalog& types, const Value& operation) {
   if (!operation.is_object()) return invalid("An operation is an object with an \"op\".");
   const std::string op = text_of(operation, "op");
   if (op == "set") {
     const std::string target = text_of(operation, "target");
     const Value* value = operation.find("value");
     if (target.empty() || !value) return invalid("To set takes \"target\" and \"value\".");
-    return target.find("->") == std::string::npos ? set_parameter(base, types, target, *value)
-                                                  : set_option(base, types, target, *value);
+    return target.find("->") == std::string::npos
+               ? set_parameter(std::move(base), types, target, *value)
+               : set_option(std::move(base), types, target, *value);
   }
-  if (op == "route") return take_route(base, operation);
+  if (op == "route") return take_route(std::move(base), operation);
   if (op == "connect") {
     const Value* options = operation.find("options");
     if (options && !options->is_object()) return invalid("\"options\" is an object.");
-    return connect(base, types, text_of(operation, "edge"), options);
+    return connect(std::move(base), types, text_of(operation, "edge"), options);
   }
-  if (op == "disconnect") return disconnect(base, types, text_of(operation, "edge"));
-  if (op == "add") return add(base, types, operation);
-  if (op == "remove") return remove(base, text_of(operation, "id"));
+  if (op == "disconnect") return disconnect(std::move(base), types, text_of(operation, "edge"));
+  if (op == "add") return add(std::move(base), types, operation);
+  if (op == "remove") return remove(std::move(base), text_of(operation, "id"));
   return invalid("There is no operation \"" + op +
                  "\"; there are set, route, connect, disconnect, add and remove.");
 }

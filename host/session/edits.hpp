@@ -28,7 +28,7 @@ namespace sluice::session {
 //   remove      id
 //
 // `types` knows every type the base names; an added node's too.
-support::Result<graph::Value> apply_operation(const graph::Value& base, const graph::Catalog& types,
+support::Result<graph::Value> apply_operation(graph::Value base, const graph::Catalog& types,
                                               const graph::Value& operation);
 
 // A JSON Patch (RFC 6902) on the base, all or nothing. Refused where it would read a secret.

@@ -1,7 +1,6 @@
 #include "host/session/session.hpp"
 
 #include <algorithm>
-#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -234,11 +233,11 @@ void Session::finish(Pending& pending, Next next, const ChangePlan& plan) {
       node.settings = *found->second;
     }
   }
-  std::map<std::string, graph::Edge> wanted;
-  for (graph::Edge& edge : document_.active_edges()) wanted.emplace(edge.key(), std::move(edge));
+  // Edges that stay differ in nothing else.
   for (PlannedEdge& edge : edges_) {
-    const auto found = wanted.find(edge.edge.key());
-    if (found != wanted.end()) edge.edge = found->second;
+    for (const ChangePlan::Gain& gain : plan.gains) {
+      if (edge.hops.back() == gain.edge) edge.edge.options.gain_db = gain.gain_db;
+    }
   }
   ++version_;
   if (pending.request.carried_out) pending.request.carried_out();

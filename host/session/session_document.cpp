@@ -258,7 +258,7 @@ support::Result<Value> Session::changed_base(const ChangeRequest& request) {
     if (type && type->is_text() && !types_->find(type->text())) {
       types_ = std::make_shared<const graph::Catalog>(full_catalog(registry_));
     }
-    auto changed = apply_operation(base, *types_, operation);
+    auto changed = apply_operation(std::move(base), *types_, operation);
     if (!changed) {
       Error error = std::move(changed).error();
       if (request.operations.size() > 1) {
