@@ -172,7 +172,13 @@ sluice_result Lane::wait(Node& node, std::span<sluice_wait_item> items, int64_t 
     }
     if (is_any_ready) return SLUICE_OK;
     if (is_late(deadline_ns)) return SLUICE_ERROR_TIMEOUT;
-    if (items.empty() && nap(deadline_ns)) continue;
+    if (items.empty() && nap(deadline_ns)) {
+      // Nothing stands between the deadline and what is done then.
+      return is_stopping_.load(std::memory_order_acquire) ||
+                     is_head_stopping_.load(std::memory_order_acquire)
+                 ? SLUICE_ERROR_STOPPED
+                 : SLUICE_ERROR_TIMEOUT;
+    }
     set_thresholds(&node, items);
     sleep(items, deadline_ns);
   }
