@@ -266,6 +266,11 @@ TEST_F(Web, Metrics_are_the_same_to_the_parsers_of_another_program) {
     "far": {"type": "sink.tcp", "params": {"host": "127.0.0.1", "port": 9}}, "end": "sink.null"},
   "edges": ["tone -> gate -> end", "gate -> far"]})";
   start({}, graph);
+  // States are labels, so that of `far` must not change between the two.
+  const auto is_settled = [&] {
+    return get("/metrics").body.find(R"(state="lost")") != std::string::npos;
+  };
+  ASSERT_TRUE(host_->wait_until(is_settled));
   write(work_ / "text", get("/metrics").body);
   write(work_ / "open", get("/metrics", "Accept: application/openmetrics-text\r\n").body);
   write(work_ / "read.py", R"(
