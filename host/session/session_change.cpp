@@ -90,6 +90,8 @@ std::optional<Session::Warming> Session::call_back(const Next& next) const {
     });
     if (!is_replaced) nodes.push_back(node);
   }
+  std::set<const engine::Node*> wanted_nodes;
+  for (const RunningNode& node : nodes) wanted_nodes.insert(node.planned.node);
   std::vector<PlannedEdge> edges = edges_;
   std::vector<PlannedEdge> displaced;
   std::set<std::string> fading;
@@ -99,6 +101,8 @@ std::optional<Session::Warming> Session::call_back(const Next& next) const {
     if (now && same_but_gain(now->edge.options, wanted.options)) continue;
     const auto back = std::find_if(retired_.begin(), retired_.end(), [&](const Retired& retired) {
       return retired.is_ramping && retired.edge.edge.key() == key && engine_has(retired) &&
+             wanted_nodes.contains(&retired.edge.hops.back()->to.node) &&
+             wanted_nodes.contains(&retired.edge.hops.front()->from.node) &&
              same_but_gain(retired.edge.edge.options, wanted.options) &&
              player_->engine().is_fading_out(*retired.edge.hops.back());
     });

@@ -31,6 +31,11 @@ Counts counts_of(SessionWorld& world) {
           at(all, {"edges", "hub.out->end.in", "read_frames"}).integer()};
 }
 
+uint64_t counter_of(SessionWorld& world, const std::string& sink) {
+  const graph::Value all = to_json(world.engine().snapshot(), 0);
+  return static_cast<uint64_t>(at(all, {"nodes", sink.c_str(), "statistics", "frames"}).integer());
+}
+
 TEST(SessionContinuity, Replaced_node_goes_on_counting_where_the_old_one_was) {
   SessionWorld world(R"({"sluice": 1, "nodes": {
     "tone": {"type": "source.tone", "params": {"channels": 1, "live": true}},
@@ -225,6 +230,26 @@ TEST(SessionContinuity, Mix_that_nothing_feeds_rests_until_something_does) {
   world.run_for(500 * kMsNs);
   EXPECT_GE(read_by(world, "g", "end"), read_before + 22'000);
   world.expect_accounted();
+}
+
+TEST(SessionContinuity, Edge_wanted_back_while_its_node_is_replaced_is_that_of_the_new_node) {
+  SessionWorld world(R"({"sluice": 1, "nodes": {
+    "tone": {"type": "source.tone", "params": {"channels": 1, "live": true}},
+    "hub": "filter.gain", "end": "sink.null", "more": "sink.null"},
+    "edges": ["tone -> hub -> end"], "routes": {"more": ["hub -> more"], "none": []},
+    "route": "more"})");
+  ASSERT_TRUE(world.session);
+  world.run_for(200 * kMsNs);
+  const auto replaced =
+      world.change(operations({R"({"op": "route", "route": "none"})",
+                               R"({"op": "set", "target": "hub.limiter", "value": "on"})"}));
+  EXPECT_TRUE(replaced.status.ok()) << replaced.status.error().message;
+  // The edge of the old one still ramps out.
+  EXPECT_TRUE(world.change(route("more")).status.ok());
+  world.settle();
+  const uint64_t before = counter_of(world, "more");
+  world.run_for(200 * kMsNs);
+  EXPECT_GT(counter_of(world, "more"), before + 9000);
 }
 
 }  // namespace
