@@ -47,12 +47,16 @@ int64_t now_ns() {
 constexpr int kChains = 20;
 constexpr int kFilters = 8;
 
+// What a sound card brings at once where latency counts.
+constexpr double kSourceBlockMs = 128.0 / 48;
+
 // Twenty chains of a live source, eight filters and a sink.
 std::string large_graph() {
   std::string nodes, edges;
   for (int c = 0; c < kChains; ++c) {
     const std::string n = std::to_string(c);
-    nodes += "\"tone" + n + R"(": {"type": "source.tone", "params": {"live": true}}, )";
+    nodes += "\"tone" + n + R"(": {"type": "source.tone", "params": {"live": true, "block_ms": )" +
+             std::to_string(kSourceBlockMs) + "}}, ";
     std::string chain = "tone" + n;
     for (int f = 0; f < kFilters; ++f) {
       const std::string id = "gain" + n + "x" + std::to_string(f);
@@ -85,7 +89,7 @@ class LargeGraph {
     double block_ms;  // from the request to the first block that the last chain's sink reads then
     double host_ms;   // of it, until the change was in force
   };
-  // The sources bring a block of 10 ms each; requests come at every place between two of them.
+  // Requests come at every place between two blocks of the sources.
   Spent change(const std::string& operation) {
     session::ChangeRequest request;
     request.operations.push_back(*graph::parse_json_value(operation));
@@ -107,7 +111,8 @@ class LargeGraph {
                       static_cast<double>(in_force_ns - begin_ns) / 1e6};
     run_until([&] { return session_->is_settled(); });
     // What came before ended with a block of the sources: every other place is as likely.
-    const int64_t rest_ns = 20 * kMsNs + (++changes_ * 618'034 % 1'000'000) * 10;
+    const auto place = static_cast<double>(++changes_ * 618'034 % 1'000'000) / 1e6;
+    const int64_t rest_ns = 20 * kMsNs + static_cast<int64_t>(place * kSourceBlockMs * kMsNs);
     run_until([begin = now_ns(), rest_ns] { return now_ns() - begin > rest_ns; });
     return spent;
   }

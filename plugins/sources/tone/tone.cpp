@@ -31,7 +31,8 @@ class SourceTone : public sluice::Threaded<SourceTone> {
     kChannels,
     kRateHz,
     kDurationMs,
-    kLiveSource
+    kLiveSource,
+    kBlockMs
   };
   static constexpr sluice_parameter kParameters[] = {
       sluice::choice("wave", kWaveNames, 0, "The signal."),
@@ -44,9 +45,11 @@ class SourceTone : public sluice::Threaded<SourceTone> {
       sluice::integer("rate_hz", "Hz", SLUICE_MIN_RATE_HZ, SLUICE_MAX_RATE_HZ, 48000,
                       "Frames per second."),
       sluice::number("duration_ms", "ms", 0, 365 * kDayMs, 0, "Ends after this long; 0: never."),
-      sluice::boolean("live", false,
-                      "Comes in blocks of 10 ms at the pace of the clock, as from a microphone; "
-                      "otherwise as fast as it is read.")};
+      sluice::boolean(
+          "live", false,
+          "Comes in blocks at the pace of the clock, as from a microphone; otherwise as "
+          "fast as it is read."),
+      sluice::number("block_ms", "ms", 0.5, 1000, 10, "live: how much comes at once.")};
   enum Statistic : uint32_t { kFrames };
   static constexpr sluice_statistic kStatistics[] = {
       sluice::counter("frames", "frames", "Frames made.")};
@@ -85,7 +88,9 @@ class SourceTone : public sluice::Threaded<SourceTone> {
                                               .channels = setup.channels(),
                                               .rate_hz = rate_hz_,
                                               .seed = setup.seed()});
-    block_frames_ = boolean(kLiveSource) ? std::max(rate_hz_ / 100, 1u) : setup.block_frames();
+    block_frames_ = boolean(kLiveSource) ? static_cast<uint32_t>(std::max<uint64_t>(
+                                               sluice::frames_of_ms(number(kBlockMs), rate_hz_), 1))
+                                         : setup.block_frames();
     lost_.resize(size_t{block_frames_} * frame_bytes_);
     setup.port(kOut).max_block_frames = block_frames_;
   }

@@ -314,6 +314,20 @@ TEST_F(SourceTone, Live_for_an_hour_keeps_to_the_clock_exactly) {
   }
 }
 
+TEST_F(SourceTone, Live_comes_in_blocks_of_the_size_that_was_asked_for) {
+  WorkerDriver node("source.tone");
+  node.set("live", 1);
+  node.set("block_ms", 128.0 / 48);
+  prepare(node);
+  node.on_write([&](const WorkerDriver::Write& write) {
+    EXPECT_EQ(write.frames, 128u);
+    EXPECT_EQ(write.at_ns, ns_of_frames(write.position + 128, kRateHz));
+  });
+  node.stop_at(ns_of_frames(128 * 100, kRateHz) + 1);
+  ASSERT_TRUE(node.run());
+  EXPECT_EQ(node.frames_written(), 12'800u);
+}
+
 TEST_F(SourceTone, Live_late_thread_catches_up_without_drift) {
   WorkerDriver node("source.tone");
   node.set("live", 1);
