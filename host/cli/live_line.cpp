@@ -118,6 +118,7 @@ LiveLine::LiveLine()
 LiveLine::~LiveLine() { clear(); }
 
 void LiveLine::show(const engine::Snapshot& snapshot, int64_t start_ns) {
+  const std::lock_guard lock(mutex_);
   if (is_terminal_) {
     erase();
     line_ = status_line(snapshot, start_ns, terminal_columns() - 1, is_unicode_);
@@ -131,6 +132,7 @@ void LiveLine::show(const engine::Snapshot& snapshot, int64_t start_ns) {
 }
 
 void LiveLine::clear() {
+  const std::lock_guard lock(mutex_);
   erase();
   line_.clear();
 }
@@ -148,6 +150,7 @@ void LiveLine::erase() {
 }
 
 void LiveLine::write(const support::LogLine& line) {
+  const std::lock_guard lock(mutex_);
   erase();
   support::write_to_stderr(line);
   draw();

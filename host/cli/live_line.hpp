@@ -1,6 +1,7 @@
 // The line at the bottom of the terminal that shows a graph playing. [control]
 #pragma once
 
+#include <mutex>
 #include <string>
 
 #include "host/engine/snapshot.hpp"
@@ -15,7 +16,7 @@ std::string status_line(const engine::Snapshot& snapshot, int64_t start_ns, size
                         bool is_unicode);
 
 // Keeps a status line under the log while it lives. On a terminal it is redrawn in place; elsewhere
-// a line is printed now and then.
+// a line is printed now and then. Any thread may write to the log meanwhile.
 class LiveLine final : public support::LogOutput {
  public:
   LiveLine();
@@ -34,6 +35,7 @@ class LiveLine final : public support::LogOutput {
 
   const bool is_terminal_;
   const bool is_unicode_;
+  std::mutex mutex_;  // for what is on the terminal: a line or none
   std::string line_;
   int64_t printed_at_s_ = -1;
   support::LogRedirect redirect_;
