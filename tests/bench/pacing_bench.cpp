@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -64,7 +65,6 @@ class Server {
 
  private:
   void run() {
-    // When bytes came is what is measured, not when this thread got its turn.
     sched_param priority{};
     priority.sched_priority = 50;
     sched_setscheduler(0, SCHED_FIFO, &priority);
@@ -74,24 +74,50 @@ class Server {
     while (!is_stopping_) {
       poll(streams.data(), streams.size(), 100);
       if (streams[0].revents & POLLIN) {
-        streams.push_back(
-            {accept4(listener_.descriptor, nullptr, nullptr, SOCK_CLOEXEC), POLLIN, 0});
+        const int stream = accept4(listener_.descriptor, nullptr, nullptr, SOCK_CLOEXEC);
+        const int on = 1;
+        setsockopt(stream, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+        streams.push_back({stream, POLLIN, 0});
       }
       for (size_t i = 1; i < streams.size(); ++i) {
         if (!streams[i].revents) continue;
-        const ssize_t count = recv(streams[i].fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
+        int64_t at_ns = 0;
+        const ssize_t count = receive(streams[i].fd, bytes, at_ns);
         if (count <= 0) {
           close(streams[i].fd);
           streams[i].fd = -1;
         } else if (i == 1) {
           total += static_cast<uint64_t>(count);
-          arrivals_.push_back({now_ns(), total});
+          arrivals_.push_back({at_ns, total});
         }
       }
     }
     for (size_t i = 1; i < streams.size(); ++i) {
       if (streams[i].fd >= 0) close(streams[i].fd);
     }
+  }
+
+  // When bytes came is what is measured, not when this thread got its turn: the kernel says so, by
+  // a clock that differs from ours by a constant.
+  static ssize_t receive(int stream, std::array<char, 65536>& bytes, int64_t& at_ns) {
+    iovec part{bytes.data(), bytes.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(timespec))> control;
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    const ssize_t count = recvmsg(stream, &message, MSG_DONTWAIT);
+    at_ns = now_ns();
+    const cmsghdr* header = count > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+    if (header && header->cmsg_type == SCM_TIMESTAMPNS) {
+      timespec came{}, now{};
+      std::memcpy(&came, CMSG_DATA(header), sizeof came);
+      clock_gettime(CLOCK_REALTIME, &now);
+      at_ns = now_ns() - (int64_t{now.tv_sec} - came.tv_sec) * 1'000'000'000 -
+              (now.tv_nsec - came.tv_nsec);
+    }
+    return count;
   }
 
   Listener listener_{200};
