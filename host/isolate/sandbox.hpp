@@ -16,7 +16,8 @@ struct Permissions {
 };
 
 // Confines the calling process for good, by Landlock and a seccomp filter, which need no privilege:
-//  - of files it may read those of the system (/usr, /lib), its libraries, folders of LV2 and LADSPA
+//  - of files it may read those of the system (/usr, /lib), its libraries, folders of LV2 and
+//  LADSPA
 //    plugins, and `read`, and write `write`; unless it opens devices
 //  - no sockets; local ones if it opens devices
 //  - no other program, no other process: no exec, fork, signal, ptrace
