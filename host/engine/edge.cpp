@@ -13,6 +13,18 @@ CursorPolicy policy_of(WhenFull when_full) {
   return when_full == WhenFull::kSkip ? CursorPolicy::kSkip : CursorPolicy::kWait;
 }
 
+// Where a reader that was overtaken goes on, behind the newest frame. A writer without a clock is
+// ahead of its pacer by all that the ring holds: near its newest frame a reader would live from
+// hand to mouth, so it goes on near the pacer.
+uint64_t skip_target_frames(const Edge& edge) {
+  const uint64_t wanted = edge.options.target_frames;
+  if (edge.fill_after_frames.load(std::memory_order_relaxed) != EdgeOptions::kNeverFill) {
+    return wanted;
+  }
+  const uint64_t capacity = edge.from.ring->capacity_frames();
+  return std::max(wanted, capacity - capacity / 4);
+}
+
 }  // namespace
 
 bool Edge::attach(uint64_t position, uint64_t behind_frames, Entry entry) {
@@ -28,10 +40,10 @@ bool Edge::attach(uint64_t position, uint64_t behind_frames, Entry entry) {
     attach_position = next - read_frames - lost_frames;
     return true;
   }
-  const auto status =
-      position == kAtNewest
-          ? cursor.attach_behind(*from.ring, behind_frames, policy, options.target_frames)
-          : cursor.attach_at(*from.ring, position, policy, options.target_frames);
+  const uint64_t skip_target = skip_target_frames(*this);
+  const auto status = position == kAtNewest
+                          ? cursor.attach_behind(*from.ring, behind_frames, policy, skip_target)
+                          : cursor.attach_at(*from.ring, position, policy, skip_target);
   if (status != AttachStatus::kAttached) return false;
   marks = position == kAtNewest ? MarkReader(from.marks) : MarkReader(from.marks, 0);
   is_silent = position == kAtNewest && from.marks.state().is_silent();

@@ -24,6 +24,27 @@ uint32_t threshold(const Edge& edge, const InputPort& port, uint32_t frames) {
   return frames - static_cast<uint32_t>(lead);
 }
 
+// The writer passes this reader over, and what it waits for is another one: no use to wake it for
+// the room that this one makes. Writer's lane, with no room just now.
+bool is_beside_the_point(const Edge& edge) {
+  const Ring& ring = *edge.from.ring;
+  if (!ring.live() || ring.blocker() != Blocker::kWaitingCursor) return false;
+  if (edge.when_full.load(std::memory_order_relaxed) != WhenFull::kSkip) return false;
+  const auto state = ring.cursor_state(edge.slot);
+  return state && state->policy == CursorPolicy::kSkip;
+}
+
+// Room for the writer in front of every reader that it does not pass over. [any]
+uint64_t room_beyond_skippers(const Ring& ring) {
+  const uint64_t written = ring.written();
+  uint64_t oldest = written;
+  for (uint32_t slot = 0; slot < kMaxCursors; ++slot) {
+    const auto state = ring.cursor_state(slot);
+    if (state && state->policy == CursorPolicy::kWait) oldest = std::min(oldest, state->position);
+  }
+  return ring.capacity_frames() - std::min(ring.capacity_frames(), written - oldest);
+}
+
 }  // namespace
 
 void Lane::tell_upstream(InputPort& port, uint32_t code) {
@@ -72,10 +93,13 @@ void Lane::flush() {
         rouse(*edge->from.node.lane);
         continue;
       }
-      const bool is_urgent = edge->from.starving_readers.load(std::memory_order_relaxed) != 0;
-      const auto& wanted = is_urgent ? edge->least_room : edge->wanted_room;
+      uint32_t wanted = edge->wanted_room.load(std::memory_order_relaxed);
+      if (wanted == kNever) continue;
+      if (edge->from.starving_readers.load(std::memory_order_relaxed) != 0) {
+        wanted = edge->least_room.load(std::memory_order_relaxed);
+      }
       const uint64_t room = edge->from.ring->capacity_frames() - edge->fill();
-      if (room >= wanted.load(std::memory_order_relaxed)) rouse(*edge->from.node.lane);
+      if (room >= wanted) rouse(*edge->from.node.lane);
     }
   }
 }
@@ -196,7 +220,8 @@ bool Lane::nap(int64_t deadline_ns) {
 }
 
 // Says at each edge to other lanes from which fill on it is worth waking this one. A writer that
-// could go on by a frame sleeps on until it can go on by half a ring: fewer, larger turns.
+// could go on by a frame sleeps on until it can go on by half a ring: fewer, larger turns. Readers
+// that it passes over leave its waking to the one it waits for.
 void Lane::set_thresholds(Node* node, std::span<const sluice_wait_item> items) {
   for (const auto& wiring : plan_->inputs) {
     if (wiring.remote_edges.empty() || !wiring.port->is_pcm()) continue;
@@ -230,7 +255,8 @@ void Lane::set_thresholds(Node* node, std::span<const sluice_wait_item> items) {
     const uint32_t comfortable = wanted == kNever ? kNever : std::max(wanted, half);
     for (Edge* edge : wiring.remote_edges) {
       edge->least_room.store(wanted, std::memory_order_relaxed);
-      edge->wanted_room.store(comfortable, std::memory_order_relaxed);
+      edge->wanted_room.store(is_beside_the_point(*edge) ? kNever : comfortable,
+                              std::memory_order_relaxed);
     }
   }
 }
@@ -248,8 +274,13 @@ void Lane::rouse_feeders() {
       if (!std::exchange(edge->is_starving, true)) {
         edge->from.starving_readers.fetch_add(1, std::memory_order_relaxed);
       }
-      const uint64_t room = edge->from.ring->capacity_frames() - fill;
-      if (room < edge->least_room.load(std::memory_order_relaxed)) continue;
+      const uint32_t least = edge->least_room.load(std::memory_order_relaxed);
+      if (least == kNever) continue;
+      const Ring& ring = *edge->from.ring;
+      const bool is_passed_over = edge->wanted_room.load(std::memory_order_relaxed) == kNever;
+      const uint64_t room =
+          is_passed_over ? room_beyond_skippers(ring) : ring.capacity_frames() - fill;
+      if (room < least) continue;
       // Once: two lanes that feed each other would keep each other awake.
       const uint64_t written = edge->next + fill;
       if (edge->roused_next == edge->next && edge->roused_written == written) continue;

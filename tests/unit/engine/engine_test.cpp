@@ -327,6 +327,42 @@ TEST_P(EngineTest, Stopping_the_sources_lets_what_is_under_way_arrive) {
   expect_counted(source.outputs[0]->written());
 }
 
+// Nobody needs a writer that could not go on if it were awake.
+TEST(EngineWakes, Readers_that_are_passed_over_do_not_wake_a_writer_that_waits_for_another) {
+  World world(TimeMode::kReal);
+  constexpr uint64_t kFrames = 48'000;
+  Node& source = world.add<CountingSource>("source", {{CountingSource::kFrames, kFrames}});
+  Node& pacer = world.add<CollectingSink>("pacer", {{CollectingSink::kPacedHz, 192'000}});
+  world.join(source, pacer);
+  for (int slot = 1; slot <= 8; ++slot) {
+    // Quicker than the pacer: they read whatever comes.
+    Node& sink =
+        world.add<CollectingSink>("sink" + std::to_string(slot), {{CollectingSink::kSlot, slot}});
+    world.join(source, sink, {.when_full = WhenFull::kSkip});
+  }
+  EXPECT_EQ(world.play(), Outcome::kFinished) << world.waits;
+  expect_counted(kFrames);
+  // Its blocks are of 480; three wake-ups for each allow for readers that are interrupted while
+  // they read.
+  EXPECT_LE(source.lane->wakes(), 3 * kFrames / 480);
+}
+
+TEST(EngineSkip, Reader_beside_the_pacer_of_a_file_goes_on_near_the_pacer) {
+  World world(TimeMode::kVirtual, kMono);
+  Node& source = world.add<CountingSource>("source", {{CountingSource::kFrames, 192'000}});
+  Node& pacer = world.add<CollectingSink>("pacer", {{CollectingSink::kPacedHz, 48'000}});
+  Node& slow = world.add<CollectingSink>(
+      "slow", {{CollectingSink::kSlot, 1}, {CollectingSink::kPacedHz, 24'000}});
+  world.join(source, pacer);
+  Edge& edge = world.join(source, slow, {.when_full = WhenFull::kSkip, .target_frames = 960});
+  EXPECT_EQ(world.play(), Outcome::kFinished) << world.waits;
+  EXPECT_GT(edge.gaps, 2U);
+  for (const sluice_mark& mark : collected[1].marks) {
+    if (mark.kind != SLUICE_MARK_DISCONTINUITY) continue;
+    EXPECT_LE(mark.value, edge.from.ring->capacity_frames() / 2);
+  }
+}
+
 TEST(EngineStall, Circle_of_waits_is_reported_with_fills) {
   for (const TimeMode time : {TimeMode::kVirtual, TimeMode::kReal}) {
     World world(time);
