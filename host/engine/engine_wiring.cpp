@@ -125,6 +125,7 @@ support::Status Engine::make_rings(OutputPort& output) {
   const std::string name = node.id() + "." + output.declaration.key;
   auto ring = Ring::create({.frame_bytes = output.frame_bytes,
                             .minimum_frames = std::max(size.frames, output.least_frames),
+                            .history_frames = std::max(size.history_frames, output.least_frames),
                             .live = !options_.is_offline,
                             .name = name.c_str()});
   if (!ring) return error_in(node, std::move(ring).error());

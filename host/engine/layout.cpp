@@ -232,6 +232,7 @@ RingSize ring_size(const OutputPort& output, const SizingOptions& options) {
         edge->is_local ? 0 : frames_of_ms(options.crossing_ms, format.rate_hz);
     const uint64_t wish = std::max(crossing, edge->to.wished_frames);
     size.held_frames = std::max(size.held_frames, held);
+    size.history_frames = std::max(size.history_frames, held + 2 * block);
     size.frames = std::max(size.frames, held + 2 * block + wish + edge->options.buffer_frames +
                                             edge->options.target_frames);
   }

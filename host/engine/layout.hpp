@@ -41,7 +41,8 @@ struct SizingOptions {
 // a sibling path that meets it again takes, two of the largest blocks, and what the edge asks for.
 struct RingSize {
   uint64_t frames = 0;
-  uint64_t held_frames = 0;  // of these, what a reader may keep from being written again
+  uint64_t held_frames = 0;     // of these, what a reader may keep from being written again
+  uint64_t history_frames = 0;  // that a new reader in the place of such a one may want to find
 };
 RingSize ring_size(const OutputPort& output, const SizingOptions& options);
 

@@ -68,9 +68,13 @@ enum class Blocker : std::uint8_t {
 // or the reader sees the new limit; neither needs the other's help.
 class Gate {
  public:
-  // `header` outlives the gate. `capacity` in items.
-  Gate(GateHeader& header, std::uint64_t capacity) noexcept
-      : header_(header), capacity_(capacity), step_(capacity / 8) {}
+  // `header` outlives the gate. `capacity` and `history` in items: the limit is raised ahead, in
+  // steps of an eighth to a half of the capacity, but where that suffices not into the newest
+  // `history`, which readers may still want to attach at.
+  Gate(GateHeader& header, std::uint64_t capacity, std::uint64_t history) noexcept
+      : header_(header),
+        capacity_(capacity),
+        step_(std::clamp(capacity - std::min(capacity, history), capacity / 8, capacity / 2)) {}
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
@@ -119,7 +123,7 @@ class Gate {
 
   GateHeader& header_;
   const std::uint64_t capacity_;
-  const std::uint64_t step_;      // raise the limit by at least this, to do it rarely
+  const std::uint64_t step_;      // to raise the limit rarely: that costs a full fence
   std::uint64_t usable_ = 0;      // own limit, at most published_
   std::uint64_t published_ = 0;   // what header_.limit says
   std::uint64_t held_ = kNobody;  // oldest position at the last scan; cursors only advance

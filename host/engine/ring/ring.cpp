@@ -44,7 +44,7 @@ Ring::Ring(MirrorMemory memory, const RingOptions& options, std::uint64_t capaci
       data_bytes_(memory_.data_bytes()),
       capacity_(capacity),
       frame_bytes_(options.frame_bytes),
-      gate_(*header_, capacity),
+      gate_(*header_, capacity, options.history_frames),
       live_(options.live) {}
 
 WriteSpan Ring::begin_write_slowly(std::uint32_t want) noexcept {

@@ -24,6 +24,7 @@ namespace sluice::engine {
 struct RingOptions {
   std::uint32_t frame_bytes = 0;     // 1 and more
   std::uint64_t minimum_frames = 0;  // capacity is the next possible size from here
+  std::uint64_t history_frames = 0;  // see Ring::oldest; half the ring at least
   bool live = true;                  // see Ring::set_live
   const char* name = "sluice-ring";  // shown in /proc/PID/maps
 };
@@ -120,8 +121,8 @@ class Ring {
     return header_->written.load(std::memory_order_acquire);
   }
 
-  // Oldest position a cursor can attach at. At least capacity - max(capacity / 8, largest span)
-  // frames are held, once as many were written. [any]
+  // Oldest position a cursor can attach at. RingOptions::history_frames are held, once as many were
+  // written, but at most capacity - max(capacity / 8, largest span). [any]
   std::uint64_t oldest() const noexcept {
     const std::uint64_t limit = header_->limit.load(std::memory_order_acquire);
     return limit > capacity_ ? limit - capacity_ : 0;

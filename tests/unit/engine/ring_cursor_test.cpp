@@ -115,10 +115,23 @@ TEST_F(CursorTest, Ring_that_nobody_reads_runs_on) {
   EXPECT_EQ(ring_->cursor_count(), 0U);
 }
 
-TEST_F(CursorTest, Attach_reaches_seven_eighths_of_the_ring_back_and_no_further_than_held) {
+TEST_F(CursorTest, History_is_held_between_a_half_and_seven_eighths_of_the_ring) {
+  for (const std::uint64_t history : {std::uint64_t{0}, capacity_ * 3 / 4, capacity_}) {
+    const auto ring = Ring::create(
+        {.frame_bytes = kFrameBytes, .minimum_frames = capacity_, .history_frames = history});
+    ASSERT_TRUE(ring);
+    const std::uint64_t held = std::clamp(history, capacity_ / 2, capacity_ * 7 / 8);
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(write_payload(**ring, 37));
+      const std::uint64_t written = (*ring)->written();
+      EXPECT_LE((*ring)->oldest(), written - std::min(written, held));
+    }
+  }
+}
+
+TEST_F(CursorTest, Attach_reaches_as_far_back_as_is_held_and_no_further) {
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(write_payload(*ring_, 37));
   const std::uint64_t written = ring_->written();
-  EXPECT_LE(ring_->oldest(), written - capacity_ * 7 / 8);
   Cursor cursor;
   EXPECT_EQ(cursor.attach_at(*ring_, ring_->oldest(), CursorPolicy::kWait),
             AttachStatus::kAttached);
