@@ -7,9 +7,9 @@
 //
 // ROUTER: those alone whose name holds it.
 //
-// "period" is half the latency that module-loopback is asked for. It has both outputs work in
-// blocks of a third of that latency, and so does this sink.speakers, and once more with blocks half
-// as long; source.loopback takes half as much.
+// "period" is what alsaloop, pw-loopback, source.loopback and sink.speakers take and give at once,
+// and half the latency that module-loopback is asked for, which has both outputs work in blocks of
+// a third of that latency. Ours are measured with half the period, too.
 //
 // Both outputs are null sinks. Their monitors are recorded in small fragments by one thread, and an
 // impulse is timed by the arrival of its fragment, so what the server itself adds is in all rows
@@ -230,12 +230,12 @@ void measure(const char* kind, const fs::path& folder) {
           {kAlsaloop, "-C", "lab", "-P", "other", "-f", "S16_LE", "-c", "2", "-r", "48000", "-E",
            text, "-B", std::to_string(2 * frames), "-l", std::to_string(2 * frames), "-S", "0"});
     }
-    for (const uint32_t part : {2u, 1u}) {
-      print_row(kind, part == 2 ? "sluice, blocks of a third" : "sluice, of a sixth", frames,
+    for (const uint32_t parts : {1u, 2u}) {
+      const std::string block = std::to_string(frames / parts);
+      print_row(kind, parts == 1 ? "sluice" : "sluice, half the period", frames,
                 {program, "run", "-q", "-e",
-                 "source.loopback output=lab buffer_frames=" + std::to_string(frames / 3) +
-                     " -> sink.speakers device=ALSA:other buffer_frames=" +
-                     std::to_string(part * frames / 3)});
+                 "source.loopback output=lab buffer_frames=" + block +
+                     " -> sink.speakers device=ALSA:other buffer_frames=" + block});
     }
   }
 }

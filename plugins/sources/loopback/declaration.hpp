@@ -25,8 +25,9 @@ struct Declaration {
       sluice::integer("channels", nullptr, 1, 32, 2,
                       "Number of channels; an output with another number is mixed by the server."),
       sluice::integer("buffer_frames", "frames", 32, 65536, 512,
-                      "Frames the server hands over at once. Fewer: less latency and more work. "
-                      "See granted_frames."),
+                      "Frames the server hands over at once, at the most. Fewer: less latency and "
+                      "more work. PipeWire is asked for a power of two, as it works in such; see "
+                      "granted_frames."),
       sluice::boolean("include_own", false,
                       "Whether to capture what Sluice itself plays into the output, too."),
       sluice::text("server", "",

@@ -54,7 +54,6 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
     server_ = std::string(text(kServer));
     wanted_ = std::string(text(kOutput));
     fragment_frames_ = integer(kBufferFrames);
-    others_.prepare(format_, fragment_frames_);
     setup.port(kOut).max_block_frames = 2 * fragment_frames_;
     fade_.reset(0, format_.rate_hz);
   }
@@ -172,12 +171,14 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
   void look_for_output() {
     must_look_ = false;
     is_looking_ = true;
-    if (!wanted_.empty()) return ask_for(wanted_.c_str());
     loopback::forget(pa_context_get_server_info(
         context_.get(),
         [](pa_context*, const pa_server_info* info, void* node) {
           auto& self = *static_cast<SourceLoopback*>(node);
-          if (info != nullptr && info->default_sink_name != nullptr) {
+          if (info != nullptr) self.is_pipewire_ = loopback::is_pipewire(*info);
+          if (!self.wanted_.empty()) {
+            self.ask_for(self.wanted_.c_str());
+          } else if (info != nullptr && info->default_sink_name != nullptr) {
             self.ask_for(info->default_sink_name);
           } else {
             self.is_looking_ = false;
@@ -256,7 +257,9 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
         [](pa_stream*, size_t, void* node) { static_cast<SourceLoopback*>(node)->take(); }, this);
     pa_buffer_attr buffer{};
     buffer.maxlength = static_cast<uint32_t>(-1);
-    buffer.fragsize = fragment_frames_ * frame_bytes_;
+    const uint32_t fragment_frames = loopback::even_fragment(fragment_frames_, is_pipewire_);
+    others_.prepare(format_, fragment_frames);
+    buffer.fragsize = fragment_frames * frame_bytes_;
     const auto flags =
         static_cast<pa_stream_flags_t>(PA_STREAM_ADJUST_LATENCY | PA_STREAM_DONT_MOVE);
     if (pa_stream_connect_record(stream_.get(), output_.monitor.c_str(), &buffer, flags) < 0) {
@@ -459,6 +462,7 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
   int64_t retry_ns_ = 0;
   bool must_retry_ = false;
 
+  bool is_pipewire_ = false;
   Output output_, found_;
   bool must_look_ = false, is_looking_ = false;
   bool has_opened_ = false;

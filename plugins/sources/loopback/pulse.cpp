@@ -1,5 +1,8 @@
 #include "plugins/sources/loopback/pulse.hpp"
 
+#include <bit>
+#include <string_view>
+
 namespace loopback {
 
 void CloseContext::operator()(pa_context* context) const {
@@ -43,6 +46,16 @@ pa_sample_spec spec_of(const sluice_format& format) {
     }
   };
   return {sample(), format.rate_hz, static_cast<uint8_t>(format.channels)};
+}
+
+bool is_pipewire(const pa_server_info& info) {
+  // "PulseAudio (on PipeWire 0.3.65)"
+  const std::string_view name = info.server_name == nullptr ? "" : info.server_name;
+  return name.find("PipeWire") != std::string_view::npos;
+}
+
+uint32_t even_fragment(uint32_t wanted_frames, bool is_pipewire) {
+  return is_pipewire ? std::bit_floor(wanted_frames) : wanted_frames;
 }
 
 std::string server_sentence(const std::string& server, int error) {

@@ -37,6 +37,15 @@ inline bool is_over(pa_context_state_t state) { return !PA_CONTEXT_IS_GOOD(state
 
 pa_sample_spec spec_of(const sluice_format& format);
 
+// Whether the server is PipeWire's, by what it calls itself.
+bool is_pipewire(const pa_server_info& info);
+
+// What to ask the server to hand over at once, for fragments of `wanted_frames` at the most.
+// PipeWire works in quanta, the power of two at or below what its streams ask for
+// (default.clock.quantum), and holds a fragment back until it is full: other fragments than whole
+// quanta come by turns early and late, by a quantum, for which everything behind must wait.
+uint32_t even_fragment(uint32_t wanted_frames, bool is_pipewire);
+
 // Why a server could not be had or was lost, and what to do, for an error of libpulse.
 std::string server_sentence(const std::string& server, int error);
 
