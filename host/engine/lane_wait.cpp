@@ -195,8 +195,10 @@ sluice_result Lane::wait(Node& node, std::span<sluice_wait_item> items, int64_t 
       return SLUICE_ERROR_STOPPED;
     }
     if (is_any_ready) return SLUICE_OK;
-    if (is_late(deadline_ns)) return SLUICE_ERROR_TIMEOUT;
-    if (items.empty() && nap(deadline_ns)) {
+    const int64_t left_ns =
+        deadline_ns == kForever ? kForever : deadline_ns - services_.clock->now_ns();
+    if (left_ns <= 0) return SLUICE_ERROR_TIMEOUT;
+    if (items.empty() && left_ns <= kNapNs && nap(deadline_ns)) {
       // Nothing stands between the deadline and what is done then.
       return is_stopping_.load(std::memory_order_acquire) ||
                      is_head_stopping_.load(std::memory_order_acquire)
@@ -213,7 +215,6 @@ sluice_result Lane::wait(Node& node, std::span<sluice_wait_item> items, int64_t 
 // fewer instructions than one at a futex.
 bool Lane::nap(int64_t deadline_ns) {
   if (scheduler_ || !plan_->outputs.empty() || !plan_->steps.empty()) return false;
-  if (deadline_ns == kForever || deadline_ns - services_.clock->now_ns() > kNapNs) return false;
   support::sleep_until(deadline_ns);
   wakes_.fetch_add(1, std::memory_order_relaxed);
   return true;
