@@ -1,5 +1,6 @@
 // How evenly sink.tcp sends, against a bare loop of clock_nanosleep and send, GStreamer and ffmpeg,
-// and what a hundred senders on one ring cost. Peers are looked for on the PATH.
+// and what a hundred senders on one ring cost. Peers are looked for on the PATH. An argument of
+// lateness, rate or cpu measures that alone.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -21,6 +22,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -346,7 +348,7 @@ void bench_cpu(Table& table, const std::string& sluice, const std::string& wav, 
   table.row_at_most("CPU of 100 senders on one ring, against one", cpu, "s", 25.0);
 }
 
-int run_all() {
+int run_all(std::string_view wanted) {
   const std::string sluice = bin_folder() / "sluice";
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("sluice-pacing." + std::to_string(getpid()));
@@ -355,9 +357,10 @@ int run_all() {
   make_wav(wav, 200, false);
   const double longest_s = running_seconds();
   Table table("sink.tcp: 10 ms chunks of s16 stereo at 48 kHz; medians of paired rounds");
-  bench_lateness(table, sluice, wav, std::min(longest_s, 20.0));
-  bench_rate(table, sluice, wav, longest_s);
-  bench_cpu(table, sluice, wav, std::min(longest_s, 30.0), folder);
+  const auto wants = [&](std::string_view part) { return wanted.empty() || wanted == part; };
+  if (wants("lateness")) bench_lateness(table, sluice, wav, std::min(longest_s, 20.0));
+  if (wants("rate")) bench_rate(table, sluice, wav, longest_s);
+  if (wants("cpu")) bench_cpu(table, sluice, wav, std::min(longest_s, 30.0), folder);
   std::filesystem::remove_all(folder);
   return table.unmet() == 0 ? 0 : 1;
 }
@@ -365,4 +368,4 @@ int run_all() {
 }  // namespace
 }  // namespace sluice::bench
 
-int main() { return sluice::bench::run_all(); }
+int main(int count, char** words) { return sluice::bench::run_all(count > 1 ? words[1] : ""); }
