@@ -10,9 +10,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "host/engine/clock.hpp"
@@ -120,7 +120,7 @@ class Engine {
   void set_gain_live(Edge& edge, double gain_db);
   // Another policy, in force with the next plans: those of apply, or of publish_policies.
   void set_policy_live(Edge& edge, WhenFull when_full, uint64_t fill_after_frames);
-  void publish_policies() { publish_plans(); }
+  void publish_policies();
   // Lets run ask its `keep_going` at once. [any]
   void look_up() { changes_.ring(); }
   // run asks its `keep_going` every 2 ms instead of every 100.
@@ -185,12 +185,14 @@ class Engine {
   support::Status make_rings(OutputPort& output);
   void make_inputs(Node& node);
   void place(const std::vector<Node*>& ordered);
+  void assign_places(const std::vector<Node*>& ordered);
   support::Status attach(Edge& edge, uint64_t behind_frames);
   uint64_t sibling_distance(const Edge& edge) const;
   support::Status wire_demanded(uint64_t behind_frames);
   support::Status check_new_edges();
-  std::set<const Node*> demanded_nodes() const;
-  std::set<const Node*> fed_nodes() const;
+  using NodeSet = std::unordered_set<const Node*>;
+  NodeSet demanded_nodes() const;
+  NodeSet fed_nodes() const;
   bool is_retired(const Node& node) const;
   std::unique_ptr<LanePlan> plan_of(const Lane& lane) const;
   void publish_plans();
@@ -219,7 +221,7 @@ class Engine {
   std::vector<Entry> entries_;
   std::vector<Node*> node_list_;
   std::vector<Node*> ordered_;
-  std::set<const Node*> fed_;  // as of the newest plans
+  NodeSet fed_;  // as of the newest plans
   std::vector<std::unique_ptr<Edge>> edges_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<LeavingEdge> leaving_edges_;

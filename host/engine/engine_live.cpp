@@ -2,6 +2,7 @@
 // cursors, publishes plans with them, and detaches old cursors when no lane uses a plan with them
 // any more.
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "host/engine/engine.hpp"
@@ -185,8 +186,9 @@ void Engine::set_gain_live(Edge& edge, double gain_db) {
 }
 
 void Engine::set_policy_live(Edge& edge, WhenFull when_full, uint64_t fill_after_frames) {
-  edge.when_full.store(when_full, std::memory_order_relaxed);
   edge.fill_after_frames.store(fill_after_frames, std::memory_order_relaxed);
+  if (edge.when_full.exchange(when_full, std::memory_order_relaxed) == when_full) return;
+  if (edge.to.node.lane) edge.to.node.lane->note_policy();
 }
 
 support::Status Engine::remove_live(Node& node) {
@@ -202,6 +204,12 @@ support::Status Engine::remove_live(Node& node) {
   return {};
 }
 
+void Engine::publish_policies() {
+  const bool has_any = std::any_of(lanes_.begin(), lanes_.end(),
+                                   [](const auto& lane) { return lane->has_new_policy(); });
+  if (has_any) publish_plans();
+}
+
 // Attaches every edge whose reader is heard.
 support::Status Engine::wire_demanded(uint64_t behind_frames) {
   const auto demanded = demanded_nodes();
@@ -215,10 +223,10 @@ support::Status Engine::wire_demanded(uint64_t behind_frames) {
   return {};
 }
 
-// Has every lane of the edge let go of plans older than `plan`?
+// Has the lane let go of the plans before `plan`? One that is like its newest was never offered.
 bool Engine::has_seen(Lane& lane, uint64_t plan) {
   if (lane.is_done() && !lane.is_device()) lane.adopt_plan();
-  return lane.seen_plan() >= plan;
+  return lane.seen_plan() >= std::min(plan, lane.offered_plan());
 }
 
 bool Engine::is_detaching(const Edge& edge) const {
@@ -242,7 +250,7 @@ void Engine::keep_paced(const OutputPort& output) {
     const bool can_wait = edge->fill_after_frames == EdgeOptions::kNeverFill;
     if (can_wait && !next) next = edge;
   }
-  if (next) next->when_full.store(WhenFull::kWait, std::memory_order_relaxed);
+  if (next) set_policy_live(*next, WhenFull::kWait, next->fill_after_frames);
 }
 
 void Engine::tend_edges() {

@@ -1,6 +1,7 @@
 // From announced nodes and edges to rings, lanes and plans.
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <sluice/describe.hpp>
 #include <sluice/frames.hpp>
 #include <utility>
@@ -71,6 +72,23 @@ support::Status Engine::prepare_node(Node& node) {
 
 // Lanes for the announced nodes, and the nodes' places in them.
 void Engine::place(const std::vector<Node*>& ordered) {
+  if (std::any_of(ordered.begin(), ordered.end(), [](const Node* node) { return !node->lane; })) {
+    assign_places(ordered);
+  }
+  // Who follows a reader looks through the nodes in between.
+  const bool has_follower = std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) {
+    return (entry.node->type().flags & SLUICE_TYPE_FOLLOWS_READER) != 0;
+  });
+  for (const auto& edge : edges_) {
+    if (edge->is_wired) continue;
+    edge->is_local = edge->from.node.lane == edge->to.node.lane;
+    if (has_follower && !edge->is_local && edge->to.is_pcm()) {
+      edge->is_timed = edge->to.has_timed_edges = true;
+    }
+  }
+}
+
+void Engine::assign_places(const std::vector<Node*>& ordered) {
   const LaneOptions lane_options{options_.block_frames, options_.priority};
   std::vector<LaneLayout> layouts;
   for (const auto& lane : lanes_) {
@@ -93,17 +111,6 @@ void Engine::place(const std::vector<Node*>& ordered) {
     // Those who run already read theirs at this moment.
     for (Node* node : layouts[i].steps) {
       if (node->lane == nullptr) node->lane = lanes_[i].get();
-    }
-  }
-  // Who follows a reader looks through the nodes in between.
-  const bool has_follower = std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) {
-    return (entry.node->type().flags & SLUICE_TYPE_FOLLOWS_READER) != 0;
-  });
-  for (const auto& edge : edges_) {
-    if (edge->is_wired) continue;
-    edge->is_local = edge->from.node.lane == edge->to.node.lane;
-    if (has_follower && !edge->is_local && edge->to.is_pcm()) {
-      edge->is_timed = edge->to.has_timed_edges = true;
     }
   }
 }
@@ -258,8 +265,8 @@ support::Status Engine::attach(Edge& edge, uint64_t behind_frames) {
 
 // Nodes whose work somebody hears: all but passive ones that feed nobody of these. What nobody
 // hears must not hold up those who share its sources, so its edges are not attached.
-std::set<const Node*> Engine::demanded_nodes() const {
-  std::set<const Node*> demanded;
+Engine::NodeSet Engine::demanded_nodes() const {
+  NodeSet demanded(ordered_.size());
   for (auto at = ordered_.rbegin(); at != ordered_.rend(); ++at) {
     const Node* node = *at;
     bool is_demanded = !node->is_passive() || node->outputs.empty();
@@ -276,8 +283,8 @@ std::set<const Node*> Engine::demanded_nodes() const {
 
 // Nodes that have something to pass on: those that make it, and those where something comes to each
 // input that was ever connected. The others may stand still for as long as nobody joins them again.
-std::set<const Node*> Engine::fed_nodes() const {
-  std::set<const Node*> fed;
+Engine::NodeSet Engine::fed_nodes() const {
+  NodeSet fed(ordered_.size());
   for (const Node* node : ordered_) {
     const bool makes_it =
         node->is_device() || std::any_of(node->outputs.begin(), node->outputs.end(),
@@ -337,9 +344,9 @@ void Engine::publish_plans() {
   ++plan_number_;
   fed_ = fed_nodes();
   for (const auto& lane : lanes_) {
-    lane->offer_plan(plan_of(*lane));
+    const bool is_offered = lane->offer_plan(plan_of(*lane));
     // In virtual time, and before the start, no lane runs now: each is asleep or not yet born.
-    if (scheduler_ || !is_started_) lane->adopt_plan();
+    if (is_offered && (scheduler_ || !is_started_)) lane->adopt_plan();
   }
 }
 

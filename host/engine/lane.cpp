@@ -18,6 +18,7 @@ Lane::Lane(std::string name, Node* head, const NodeServices& services, const Lan
       options_(options),
       scheduler_(scheduler),
       plan_(std::make_unique<LanePlan>()),
+      newest_plan_(plan_.get()),
       is_device_(head && head->is_device()) {
   descriptors_.reserve(Bell::kMaxDescriptors);
   places_.reserve(Bell::kMaxDescriptors);
@@ -29,9 +30,12 @@ Lane::~Lane() {
   free_retired_plans();
 }
 
-void Lane::offer_plan(std::unique_ptr<const LanePlan> plan) {
+bool Lane::offer_plan(std::unique_ptr<const LanePlan> plan) {
+  if (!std::exchange(has_new_policy_, false) && plan->is_like(*newest_plan_)) return false;
+  newest_plan_ = plan.get();
   delete offered_plan_.exchange(plan.release(), std::memory_order_acq_rel);
   wake();
+  return true;
 }
 
 void Lane::adopt_plan() {

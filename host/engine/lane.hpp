@@ -33,15 +33,25 @@ struct LanePlan {
     std::vector<Edge*> edges;
     std::vector<Edge*> remote_edges;  // of these, from other lanes
     std::vector<Edge*> unfed_edges;   // of these, from nodes that nothing feeds
+
+    friend bool operator==(const InputWiring& a, const InputWiring& b) = default;
   };
   struct OutputWiring {
     OutputPort* port;
     std::vector<Edge*> edges;
     std::vector<Edge*> remote_edges;  // of these, to other lanes
+
+    friend bool operator==(const OutputWiring& a, const OutputWiring& b) = default;
   };
   std::vector<InputWiring> inputs;
   std::vector<OutputWiring> outputs;
   mutable const LanePlan* next_retired = nullptr;  // by the lane, until the control thread frees it
+
+  // The same order and wiring, whatever its number.
+  bool is_like(const LanePlan& other) const {
+    return steps == other.steps && depends_on_others == other.depends_on_others &&
+           inputs == other.inputs && outputs == other.outputs;
+  }
 };
 
 struct LaneOptions {
@@ -65,8 +75,14 @@ class Lane {
   // The head has ended and is about to be destroyed; its steps stay. [control]
   void forget_head() { head_ = nullptr; }
 
-  // Hands over a plan; the lane takes it up at its next wait or cycle. [control]
-  void offer_plan(std::unique_ptr<const LanePlan> plan);
+  // Hands over a plan; the lane takes it up at its next wait or cycle. One like the newest is
+  // dropped, and the lane goes on undisturbed, unless an edge has another policy: false. [control]
+  bool offer_plan(std::unique_ptr<const LanePlan> plan);
+  // An edge that the lane reads has another policy, to be taken up with the next plan. [control]
+  void note_policy() { has_new_policy_ = true; }
+  bool has_new_policy() const { return has_new_policy_; }
+  // Number of the newest plan that was not dropped. [control]
+  uint64_t offered_plan() const { return newest_plan_->number; }
   // Number of the plan in force. [any]
   uint64_t seen_plan() const { return seen_plan_.load(std::memory_order_acquire); }
   // Takes up the newest plan, if there is one: the lane itself, or [control] on behalf of one whose
@@ -165,6 +181,8 @@ class Lane {
   Bell bell_;
   std::atomic<const LanePlan*> offered_plan_{nullptr};
   std::unique_ptr<const LanePlan> plan_;
+  const LanePlan* newest_plan_;  // offered or in force; freed by the control thread alone [control]
+  bool has_new_policy_ = false;  // [control]
   std::atomic<const LanePlan*> retired_plans_{nullptr};
   std::atomic<uint64_t> seen_plan_{0};
 

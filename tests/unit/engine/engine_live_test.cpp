@@ -117,6 +117,51 @@ TEST_P(EngineLive, Edge_added_and_removed_follows_the_ideal_envelope) {
   EXPECT_LT(best_fall, 1e-5);
 }
 
+TEST_P(EngineLive, Lanes_that_a_change_leaves_as_they_are_get_no_new_plan) {
+  World world(GetParam(), kMono);
+  Node& a = world.add<SineSource>("a", {{SineSource::kHz, 997}, {SineSource::kPacedHz, 48'000}});
+  Node& b = world.add<SineSource>("b", {{SineSource::kHz, 441}, {SineSource::kPacedHz, 48'000}});
+  Node& sink = world.add<CollectingSink>("sink");
+  Node& other = world.add<CollectingSink>("other", {{CollectingSink::kSlot, 1}});
+  Edge& kept = world.join(a, sink);
+  world.join(b, other);
+  world.start();
+  const auto plans = [&] {
+    return std::vector<uint64_t>{a.lane->offered_plan(), b.lane->offered_plan(),
+                                 sink.lane->offered_plan(), other.lane->offered_plan()};
+  };
+  const auto before = plans();
+  auto edge = world.engine->connect_live(*b.outputs[0], *sink.inputs[0], {});
+  ASSERT_TRUE(edge) << edge.error().message;
+  const auto joined = plans();
+  EXPECT_EQ(joined[0], before[0]);
+  EXPECT_GT(joined[1], before[1]);
+  EXPECT_GT(joined[2], before[2]);
+  EXPECT_EQ(joined[3], before[3]);
+  world.run_until_read(**edge, 1);
+  world.engine->disconnect_live(**edge);
+  settle(world);
+  const auto parted = plans();
+  EXPECT_EQ(parted[0], before[0]);
+  EXPECT_GT(parted[1], joined[1]);
+  EXPECT_GT(parted[2], joined[2]);
+  EXPECT_EQ(parted[3], before[3]);
+
+  // Another policy is news for the reader alone, and only if it is another one.
+  world.engine->set_policy_live(kept, kept.when_full, kept.fill_after_frames);
+  world.engine->publish_policies();
+  EXPECT_EQ(plans(), parted);
+  world.engine->set_policy_live(kept, WhenFull::kSkip, kept.fill_after_frames);
+  world.engine->publish_policies();
+  const auto skipping = plans();
+  EXPECT_EQ(skipping[0], parted[0]);
+  EXPECT_GT(skipping[2], parted[2]);
+  EXPECT_EQ(skipping[3], parted[3]);
+  run_for(world, kSecondNs / 10);
+  world.engine->stop();
+  EXPECT_EQ(kept.cursor.policy(), CursorPolicy::kSkip);
+}
+
 TEST_P(EngineLive, Edge_attached_behind_the_newest_has_its_frames_at_once) {
   World world(GetParam(), kMono);
   Node& a = world.add<CountingSource>(
