@@ -1,7 +1,6 @@
 #include "host/graph/rewire.hpp"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "host/graph/load.hpp"
@@ -19,10 +18,15 @@ bool rewire(Document& document, const Catalog& catalog, const std::vector<std::s
                            [](const Route& route) { return !route.settings.empty(); });
       });
   if (has_settings) return false;
-  const std::set<std::string> gone(removed.begin(), removed.end());
-  const auto taken_out =
-      std::erase_if(document.edges, [&](const Edge& edge) { return gone.contains(edge.key()); });
-  if (taken_out != gone.size()) return false;
+  for (const std::string& key : removed) {
+    const auto gone = std::find_if(
+        document.edges.begin(), document.edges.end(),
+        [&](const Edge& edge) { return key.starts_with(edge.from_node) && edge.key() == key; });
+    if (gone == document.edges.end()) return false;
+    document.edges.erase(gone);
+  }
+  // With fewer edges than before there is no circle that was not there.
+  if (added.empty()) return true;
   for (const std::string& key : added) {
     auto edge = parse_edge(document, catalog, key);
     if (!edge || edge->key() != key) return false;

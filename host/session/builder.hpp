@@ -49,8 +49,8 @@ struct PolicyChange {
 // What runs and stays when a document changes.
 struct Running {
   engine::Engine* engine = nullptr;
-  std::vector<PlannedNode> nodes;  // adapters and converters of landings too
-  std::vector<PlannedEdge> edges;
+  std::vector<const PlannedNode*> nodes;  // adapters and converters of landings too
+  std::vector<const PlannedEdge*> edges;
   std::vector<Landing> landings;
 };
 

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
+
+#include "host/session/edge_ends.hpp"
 
 namespace sluice::session {
 namespace {
@@ -91,17 +95,17 @@ support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
                                         const graph::Document& after, const graph::Catalog& types,
                                         const std::set<std::string>& anew) {
   ChangePlan plan;
-  std::map<std::string, const RunningNode*, std::less<>> running;
+  std::unordered_map<std::string_view, const RunningNode*> running(nodes.size());
   for (const RunningNode& node : nodes) {
     if (!node.planned.is_inserted) running[node.settings.id] = &node;
   }
-  std::map<std::string, const PlannedEdge*> running_edges;
-  for (const PlannedEdge& edge : edges) running_edges[edge.edge.key()] = &edge;
+  std::unordered_map<EdgeEnds, const PlannedEdge*> running_edges(edges.size());
+  for (const PlannedEdge& edge : edges) running_edges[edge.edge] = &edge;
   const std::vector<graph::Edge> wanted_edges = after.active_edges();
   std::vector<const graph::Edge*> new_edges;
   for (const graph::Edge& edge : wanted_edges) {
-    const auto there = running_edges.find(edge.key());
-    if (there == running_edges.end() || anew.contains(edge.key()) ||
+    const auto there = running_edges.find(edge);
+    if (there == running_edges.end() || (!anew.empty() && anew.contains(edge.key())) ||
         !same_but_gain(there->second->edge.options, edge.options)) {
       new_edges.push_back(&edge);
     }
@@ -116,7 +120,7 @@ support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
     return edge.from_node == node.settings.id && made.is_finished();
   };
 
-  std::set<std::string, std::less<>> kept;
+  std::unordered_set<std::string_view> kept(after.nodes.size());
   for (const graph::Node* wanted : used_nodes(after)) {
     const auto there = running.find(wanted->id);
     if (there == running.end()) {
@@ -149,25 +153,26 @@ support::Result<ChangePlan> plan_change(const std::vector<RunningNode>& nodes,
   }
   for (const auto& [id, node] : running) {
     const bool is_built = std::find(plan.built.begin(), plan.built.end(), id) != plan.built.end();
-    if (!kept.contains(id) && !is_built) plan.closed.push_back(id);
+    if (!kept.contains(id) && !is_built) plan.closed.emplace_back(id);
   }
+  std::sort(plan.closed.begin(), plan.closed.end());
 
   for (const graph::Edge& edge : wanted_edges) {
     const bool is_new = std::find(new_edges.begin(), new_edges.end(), &edge) != new_edges.end();
-    std::string key = edge.key();
     if (is_new || !kept.contains(edge.from_node) || !kept.contains(edge.to_node)) {
-      plan.entering.push_back(std::move(key));
+      plan.entering.push_back(edge.key());
       continue;
     }
-    const PlannedEdge& before = *running_edges.at(key);
-    plan.kept_edges.insert(std::move(key));
+    const PlannedEdge& before = *running_edges.at(edge);
+    plan.kept_edges.insert(before.hops.back());
     if (before.edge.options.gain_db != edge.options.gain_db) {
       plan.gains.push_back({before.hops.back(), edge.options.gain_db});
     }
   }
-  for (const auto& [key, edge] : running_edges) {
-    if (!plan.kept_edges.contains(key)) plan.leaving.push_back(key);
+  for (const PlannedEdge& edge : edges) {
+    if (!plan.kept_edges.contains(edge.hops.back())) plan.leaving.push_back(edge.edge.key());
   }
+  std::sort(plan.leaving.begin(), plan.leaving.end());
   return plan;
 }
 

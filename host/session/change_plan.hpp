@@ -1,9 +1,9 @@
 // What a change of document does to what runs: decided before anything is touched. [control]
 #pragma once
 
-#include <map>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "host/graph/catalog.hpp"
@@ -37,12 +37,12 @@ struct ChangePlan {
   std::vector<std::string> replaced;  // of these, those that run with other settings now
   std::vector<std::string> closed;    // ids that run now and will not
   std::vector<std::string> stays;
-  std::set<const engine::Node*> kept_nodes;
-  std::set<std::string> kept_edges;   // keys
-  std::vector<std::string> entering;  // keys of edges to be made
-  std::vector<std::string> leaving;   // keys of edges to be taken out
-  std::vector<Parameter> parameters;  // live ones
-  std::vector<Gain> gains;            // of kept edges
+  std::unordered_set<const engine::Node*> kept_nodes;
+  std::unordered_set<const engine::Edge*> kept_edges;  // their last hops
+  std::vector<std::string> entering;                   // keys of edges to be made
+  std::vector<std::string> leaving;                    // keys of edges to be taken out
+  std::vector<Parameter> parameters;                   // live ones
+  std::vector<Gain> gains;                             // of kept edges
   bool is_structural() const { return !built.empty() || !closed.empty() || has_edges(); }
   bool has_edges() const { return !entering.empty() || !leaving.empty(); }
 };

@@ -1,6 +1,8 @@
 #include "host/session/clock_map.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 namespace sluice::session {
 namespace {
@@ -34,6 +36,29 @@ void ClockMap::forget_found() {
   upstream_.clear();
   downstream_.clear();
   domains_.clear();
+  meetings_.reset();
+}
+
+std::span<const size_t> ClockMap::Index::at(const void* key) const {
+  if (!is_sorted_) {
+    const std::less<> before;  // a total order of pointers
+    std::sort(keys_.begin(), keys_.end(), [&](const auto& a, const auto& b) {
+      return a.first == b.first ? a.second < b.second : before(a.first, b.first);
+    });
+    links_.clear();
+    for (const auto& [ignored, link] : keys_) links_.push_back(link);
+    is_sorted_ = true;
+  }
+  struct Less {
+    bool operator()(const std::pair<const void*, size_t>& a, const void* b) const {
+      return std::less<>()(a.first, b);
+    }
+    bool operator()(const void* a, const std::pair<const void*, size_t>& b) const {
+      return std::less<>()(a, b.first);
+    }
+  };
+  const auto [first, last] = std::equal_range(keys_.begin(), keys_.end(), key, Less());
+  return {links_.data() + (first - keys_.begin()), static_cast<size_t>(last - first)};
 }
 
 void ClockMap::add(const engine::Node& node, uint32_t port, ClockName clock) {
@@ -235,7 +260,8 @@ ClockName ClockMap::reader_clock(size_t edge) const {
   return downstream(edge);
 }
 
-std::vector<size_t> ClockMap::meetings() const {
+const std::vector<size_t>& ClockMap::meetings() const {
+  if (meetings_) return *meetings_;
   std::vector<size_t> edges;
   for (size_t i = 0; i < links_.size(); ++i) {
     if (is_bridge(links_[i].from->node) || is_bridge(links_[i].to->node)) continue;
@@ -244,7 +270,7 @@ std::vector<size_t> ClockMap::meetings() const {
     const ClockName reader = reader_clock(i);
     if (!writer.is_none() && !reader.is_none() && writer != reader) edges.push_back(i);
   }
-  return edges;
+  return meetings_.emplace(std::move(edges));
 }
 
 std::vector<std::string> ClockMap::notes() const {

@@ -52,7 +52,7 @@ class ClockMap {
   ClockName clock(const engine::Node& node, uint32_t port) const;
   // Edges where two clocks meet and no bridge stands, in their order. One for each path: where a
   // passive node is fed by several clocks, in front of it; otherwise as late as possible.
-  std::vector<size_t> meetings() const;
+  const std::vector<size_t>& meetings() const;
   // The clocks at the two ends of an edge.
   ClockName writer_clock(size_t edge) const;
   ClockName reader_clock(size_t edge) const;
@@ -79,14 +79,16 @@ class ClockMap {
   // Numbers of the links at a node or port, in their order.
   class Index {
    public:
-    void add(const void* key, size_t link) { links_[key].push_back(link); }
-    std::span<const size_t> at(const void* key) const {
-      const auto found = links_.find(key);
-      return found == links_.end() ? std::span<const size_t>() : found->second;
+    void add(const void* key, size_t link) {
+      keys_.emplace_back(key, link);
+      is_sorted_ = false;
     }
+    std::span<const size_t> at(const void* key) const;
 
    private:
-    std::unordered_map<const void*, std::vector<size_t>> links_;
+    mutable std::vector<std::pair<const void*, size_t>> keys_;
+    mutable std::vector<size_t> links_;  // in the order of keys_, if that is sorted
+    mutable bool is_sorted_ = true;
   };
   void forget_found();
 
@@ -97,6 +99,7 @@ class ClockMap {
   // Found once; emptied by every change.
   mutable std::vector<std::optional<ClockName>> upstream_, downstream_;
   mutable std::unordered_map<const engine::Node*, ClockName> domains_;
+  mutable std::optional<std::vector<size_t>> meetings_;
 };
 
 }  // namespace sluice::session

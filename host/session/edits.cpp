@@ -34,11 +34,13 @@ std::string text_of(const Value& operation, std::string_view key) {
   return value && value->is_text() ? value->text() : std::string();
 }
 
-// The base's nodes with their types, which is all that looking up names in it takes.
-graph::Document skeleton(const Value& base) {
+// The base's nodes with their types, which is all that looking up names in it takes. With `text`
+// those alone whose ids occur in it.
+graph::Document skeleton(const Value& base, const std::string* text = nullptr) {
   graph::Document document;
   if (const Value* nodes = base.find("nodes"); nodes && nodes->is_object()) {
     for (const graph::Member& member : nodes->members()) {
+      if (text && text->find(member.key) == std::string::npos) continue;
       graph::Node& node = document.nodes.emplace_back();
       node.id = member.key;
       node.type = member.value.is_text() ? member.value.text() : text_of(member.value, "type");
@@ -144,7 +146,9 @@ Result<Value> set_parameter(Value base, const graph::Catalog& types, const std::
 
 Result<std::string> key_of_edge(const Value& base, const graph::Catalog& types,
                                 const std::string& ends) {
-  auto edge = graph::parse_edge(skeleton(base), types, ends);
+  auto edge = graph::parse_edge(skeleton(base, &ends), types, ends);
+  // Whoever mistypes a name is told the nearest of all.
+  if (!edge) edge = graph::parse_edge(skeleton(base), types, ends);
   if (!edge) return std::move(edge).error();
   return edge->key();
 }

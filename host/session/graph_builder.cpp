@@ -69,7 +69,7 @@ GraphBuilder::GraphBuilder(const graph::Document& document, loader::Registry& re
       options_(options),
       running_(std::move(running)),
       engine_(running_.engine) {
-  for (const PlannedNode& planned : running_.nodes) running_nodes_.insert(planned.node);
+  for (const PlannedNode* planned : running_.nodes) running_nodes_.insert(planned->node);
   result_.landings = running_.landings;
 }
 
@@ -88,12 +88,14 @@ BuildResult GraphBuilder::run() {
 }
 
 void GraphBuilder::make_nodes() {
-  for (const PlannedNode& planned : running_.nodes) {
-    if (planned.is_inserted) result_.nodes.push_back(planned);
-  }
-  std::unordered_map<std::string_view, const PlannedNode*> running;
-  for (const PlannedNode& planned : running_.nodes) {
-    if (!planned.is_inserted) running.emplace(planned.node->id(), &planned);
+  std::unordered_map<std::string_view, const PlannedNode*> running(running_.nodes.size());
+  result_.nodes.reserve(running_.nodes.size());
+  for (const PlannedNode* planned : running_.nodes) {
+    if (planned->is_inserted) {
+      result_.nodes.push_back(*planned);
+    } else {
+      running.emplace(planned->node->id(), planned);
+    }
   }
   for (const graph::Node* used : used_nodes(document_)) {
     const graph::Node& wanted = *used;
@@ -153,8 +155,8 @@ support::Result<const sluice_type*> GraphBuilder::data_of(const loader::Type& ty
 }
 
 void GraphBuilder::make_wires() {
-  for (const PlannedEdge& planned : running_.edges) {
-    running_edges_.emplace(planned.edge.key(), &planned);
+  for (const PlannedEdge* planned : running_.edges) {
+    running_edges_.emplace(planned->edge, planned);
   }
   for (const graph::Edge& edge : edges_) {
     if (const PlannedEdge* there = running_edge(edge)) {
@@ -183,7 +185,7 @@ void GraphBuilder::make_wires() {
 }
 
 const PlannedEdge* GraphBuilder::running_edge(const graph::Edge& edge) const {
-  const auto there = running_edges_.find(edge.key());
+  const auto there = running_edges_.find(edge);
   return there == running_edges_.end() ? nullptr : there->second;
 }
 

@@ -6,14 +6,16 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "host/session/builder.hpp"
 #include "host/session/clock_map.hpp"
+#include "host/session/edge_ends.hpp"
 
 namespace sluice::session {
 
@@ -91,7 +93,7 @@ class GraphBuilder {
   // Clocks and edges.
   std::vector<Wire> joined_wires() const;
   ClockMap clock_map(const std::vector<Wire>& all);
-  void bridge_clocks();
+  bool bridge_clocks(const ClockMap& clocks, const std::vector<Wire>& all);
   void find_misplaced(const ClockMap& clocks, const std::vector<Wire>& all);
   const engine::InputPort& end_of(const Wire& wire) const;
   void join();
@@ -105,16 +107,16 @@ class GraphBuilder {
   const BuildOptions options_;
   const Running running_;
   engine::Engine* engine_ = nullptr;
-  std::set<const engine::Node*> running_nodes_;
-  std::map<std::string, const PlannedEdge*> running_edges_;  // by key
+  std::unordered_set<const engine::Node*> running_nodes_;
+  std::unordered_map<EdgeEnds, const PlannedEdge*> running_edges_;
   BuildResult result_;
   std::vector<graph::Edge> edges_;
   std::vector<Wire> wires_;
   std::vector<Wire> wires_extra_;
-  std::map<const engine::Node*, const graph::Node*> document_node_;
-  std::map<std::string, engine::Node*, std::less<>> by_id_;
-  std::map<const graph::Edge*, std::vector<engine::Edge*>> hops_;
-  std::map<const graph::Edge*, std::vector<engine::Node*>> adapters_of_;
+  std::unordered_map<const engine::Node*, const graph::Node*> document_node_;
+  std::unordered_map<std::string_view, engine::Node*> by_id_;  // of the document
+  std::unordered_map<const graph::Edge*, std::vector<engine::Edge*>> hops_;
+  std::unordered_map<const graph::Edge*, std::vector<engine::Node*>> adapters_of_;
   std::deque<graph::Edge> later_edges_;         // of routes that are not taken
   std::map<std::string, uint32_t> alignments_;  // by switch
   uint32_t last_alignment_ = 0;

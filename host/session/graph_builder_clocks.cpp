@@ -1,6 +1,7 @@
 // Clocks, the policies that follow from them, and the edges of the engine.
 #include <algorithm>
 #include <sluice/frames.hpp>
+#include <utility>
 
 #include "host/session/graph_builder.hpp"
 
@@ -47,10 +48,10 @@ const engine::InputPort& GraphBuilder::end_of(const Wire& wire) const {
   return *wire.to;
 }
 
-// Puts a bridge where two clocks meet, if some plugin offers one and the graph lets it in.
-void GraphBuilder::bridge_clocks() {
-  const std::vector<Wire> all = joined_wires();
-  const ClockMap clocks = clock_map(all);
+// Puts a bridge where two clocks meet, if some plugin offers one and the graph lets it in. Returns
+// whether it did.
+bool GraphBuilder::bridge_clocks(const ClockMap& clocks, const std::vector<Wire>& all) {
+  bool has_bridged = false;
   if (engine_ == running_.engine) find_misplaced(clocks, all);
   for (const size_t edge : clocks.meetings()) {
     const Wire& meeting = all[edge];
@@ -68,7 +69,9 @@ void GraphBuilder::bridge_clocks() {
                             ") and " + end.node.id() + " (" + clocks.reader_clock(edge).name +
                             "), whose clocks differ.");
     lead_through(*bridge, *wire);
+    has_bridged = true;
   }
+  return has_bridged;
 }
 
 // Running edges that need a bridge now and have none, or have one that nothing drives any more.
@@ -92,9 +95,12 @@ void GraphBuilder::find_misplaced(const ClockMap& clocks, const std::vector<Wire
 }
 
 void GraphBuilder::join() {
-  if (!options_.is_offline) bridge_clocks();
-  const std::vector<Wire> all = joined_wires();
+  std::vector<Wire> all = joined_wires();
   ClockMap clocks = clock_map(all);
+  if (!options_.is_offline && bridge_clocks(clocks, all)) {
+    all = joined_wires();
+    clocks = clock_map(all);
+  }
   if (options_.is_offline) clocks.forget();
   for (const auto& edge : engine_->edges())
     last_alignment_ = std::max(last_alignment_, edge->options.alignment);
@@ -148,9 +154,14 @@ engine::EdgeOptions GraphBuilder::options_of(const Wire& wire, const ClockMap::P
   options.target_frames =
       frames_of_ms(is_behind_bridge ? kBridgeBehindMs : policy.target_ms, rate_hz);
   // What the graph asks of an edge holds once, however many hops it has: at the last.
-  const bool is_last =
-      std::any_of(wires_.begin(), wires_.end(), [&](const Wire& it) { return it.to == wire.to; });
-  if (wire.edge && is_last) {
+  const auto is_last = [&] {
+    return std::any_of(wires_.begin(), wires_.end(),
+                       [&](const Wire& it) { return it.to == wire.to; });
+  };
+  const bool asks =
+      wire.edge && (wire.edge->options.buffer_ms || wire.edge->options.delay_ms != 0.0 ||
+                    !wire.edge->options.align.empty());
+  if (asks && is_last()) {
     options.buffer_frames = frames_of_ms(wire.edge->options.buffer_ms.value_or(0.0), rate_hz);
     options.delay_frames = frames_of_ms(wire.edge->options.delay_ms, rate_hz);
     options.alignment = alignment_of(wire.edge->options.align);
@@ -160,12 +171,13 @@ engine::EdgeOptions GraphBuilder::options_of(const Wire& wire, const ClockMap::P
 }
 
 void GraphBuilder::note_edges() {
-  for (const graph::Edge& edge : edges_) {
+  result_.edges.reserve(edges_.size());
+  for (graph::Edge& edge : edges_) {
     if (const PlannedEdge* there = running_edge(edge)) {
-      result_.edges.push_back(*there);
-      result_.edges.back().edge = edge;
+      result_.edges.push_back({std::move(edge), there->hops, there->adapters});
     } else if (const auto hops = hops_.find(&edge); hops != hops_.end()) {
-      result_.edges.push_back({edge, hops->second, adapters_of_[&edge]});
+      std::vector<engine::Node*> adapters = std::move(adapters_of_[&edge]);
+      result_.edges.push_back({std::move(edge), std::move(hops->second), std::move(adapters)});
     }
   }
 }

@@ -24,9 +24,13 @@ std::span<const sluice_format_offer> offers(const sluice_port_info& info) {
 }  // namespace
 
 void GraphBuilder::solve() {
+  std::unordered_set<const Node*> joined_anew;
+  for (const Wire& wire : wires_) {
+    if (!wire.running && !wire.is_later) joined_anew.insert(&wire.to->node);
+  }
   for (Node* node : ordered()) {
     if (is_running(*node)) {
-      adapt_to_running(*node);
+      if (joined_anew.contains(node)) adapt_to_running(*node);
     } else if (solve_inputs(*node)) {
       solve_outputs(*node);
     }

@@ -149,7 +149,7 @@ class Session {
   void set_pace_where_nobody_does(Warming& warming);
   void commit();
   bool engine_has(const Retired& retired) const;
-  void take_nodes(const Warming& warming);
+  void take_nodes(Warming& warming);
   void retire(const PlannedEdge& edge, bool is_ramping);
   void roll_back();
   void set_live(const ChangePlan& plan);

@@ -1,7 +1,9 @@
 // How a Session brings a change into the running engine: beside, unheard, ramped, closed.
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "host/session/clock_map.hpp"
@@ -72,7 +74,7 @@ bool has_pacer(const engine::OutputPort& port, const engine::Engine& engine) {
 
 const PlannedEdge* find_edge(const std::vector<PlannedEdge>& edges, const std::string& key) {
   for (const PlannedEdge& edge : edges) {
-    if (edge.edge.key() == key) return &edge;
+    if (key.starts_with(edge.edge.from_node) && edge.edge.key() == key) return &edge;
   }
   return nullptr;
 }
@@ -120,8 +122,8 @@ std::optional<Session::Warming> Session::call_back(const Next& next) const {
   Warming warming;
   warming.displaced = std::move(displaced);
   for (const PlannedEdge& edge : edges) {
-    const std::string key = edge.edge.key();
-    if (plan->kept_edges.contains(key) && fading.contains(key)) warming.revived.push_back(edge);
+    const bool is_kept = plan->kept_edges.contains(edge.hops.back());
+    if (is_kept && fading.contains(edge.edge.key())) warming.revived.push_back(edge);
   }
   if (warming.revived.empty()) return std::nullopt;
   // What has left already is no news.
@@ -144,32 +146,31 @@ support::Status Session::announce(Warming& warming) {
   engine::Engine& engine = player_->engine();
   Running running;
   running.engine = &engine;
+  std::unordered_set<const engine::Node*> helpers;  // that the graph does not name
+  const auto keep_edge = [&](const PlannedEdge& edge) {
+    running.edges.push_back(&edge);
+    helpers.insert(edge.adapters.begin(), edge.adapters.end());
+  };
   for (const PlannedEdge& edge : edges_) {
-    const std::string key = edge.edge.key();
-    if (warming.plan.kept_edges.contains(key) && !find_edge(warming.displaced, key)) {
-      running.edges.push_back(edge);
-    }
+    if (warming.plan.kept_edges.contains(edge.hops.back())) keep_edge(edge);
   }
-  running.edges.insert(running.edges.end(), warming.revived.begin(), warming.revived.end());
+  for (const PlannedEdge& edge : warming.revived) keep_edge(edge);
   for (const Landing& landing : landings_) {
-    if (warming.plan.kept_nodes.contains(&landing.port->node)) running.landings.push_back(landing);
+    if (!warming.plan.kept_nodes.contains(&landing.port->node)) continue;
+    running.landings.push_back(landing);
+    helpers.insert(landing.converter);
   }
-  std::vector<RunningNode> there = nodes_;
-  there.insert(there.end(), unwanted_.begin(), unwanted_.end());
-  for (const RunningNode& node : there) {
-    const engine::Node* made = node.planned.node;
-    const bool is_landing =
-        std::any_of(running.landings.begin(), running.landings.end(),
-                    [&](const Landing& landing) { return landing.converter == made; });
-    const bool is_adapter =
-        std::any_of(running.edges.begin(), running.edges.end(), [&](const PlannedEdge& edge) {
-          return std::find(edge.adapters.begin(), edge.adapters.end(), made) != edge.adapters.end();
-        });
-    if (warming.plan.kept_nodes.contains(made) || is_landing || is_adapter) {
-      running.nodes.push_back(node.planned);
+  std::unordered_set<const engine::Node*> old;
+  for (const auto* nodes : {&nodes_, &unwanted_}) {
+    for (const RunningNode& node : *nodes) {
+      const engine::Node* made = node.planned.node;
+      if (!warming.plan.kept_nodes.contains(made) && !helpers.contains(made)) continue;
+      running.nodes.push_back(&node.planned);
+      old.insert(made);
     }
   }
-  warming.built = extend(warming.next.document, registry_, player_->build_options(), running);
+  warming.built =
+      extend(warming.next.document, registry_, player_->build_options(), std::move(running));
   for (const graph::Diagnostic& diagnostic : warming.built.diagnostics) {
     if (diagnostic.severity != graph::Severity::kError) continue;
     engine.withdraw();
@@ -181,10 +182,7 @@ support::Status Session::announce(Warming& warming) {
                                         " would need another way from clock to clock than it has."};
   }
   for (const PlannedNode& planned : warming.built.nodes) {
-    const bool is_old =
-        std::any_of(running.nodes.begin(), running.nodes.end(),
-                    [&](const PlannedNode& old) { return old.node == planned.node; });
-    if (!is_old) warming.fresh.push_back(planned.node);
+    if (!old.contains(planned.node)) warming.fresh.push_back(planned.node);
   }
   return {};
 }
@@ -237,10 +235,14 @@ support::Status Session::build_beside(Warming& warming) {
 
 void Session::hand_over_state(const Warming& warming) {
   for (const PlannedNode& made : warming.built.nodes) {
+    if (made.is_inserted ||
+        std::find(warming.fresh.begin(), warming.fresh.end(), made.node) == warming.fresh.end()) {
+      continue;
+    }
     const auto old = std::find_if(nodes_.begin(), nodes_.end(), [&](const RunningNode& node) {
       return node.settings.id == made.node->id() && node.planned.node != made.node;
     });
-    if (made.is_inserted || old == nodes_.end()) continue;
+    if (old == nodes_.end()) continue;
     const engine::Node& before = *old->planned.node;
     if (std::string_view(before.type().id) == made.node->type().id) made.node->inherit(before);
   }
@@ -390,22 +392,24 @@ void Session::commit() {
     });
   }
   take_nodes(warming);
-  edges_ = warming.built.edges;
-  landings_ = warming.built.landings;
+  edges_ = std::move(warming.built.edges);
+  landings_ = std::move(warming.built.landings);
   for (const std::string& note : warming.built.notes) support::log_debug(note);
   finish(warming.pending, std::move(warming.next), warming.plan);
 }
 
 // What the plan has is wanted from now on; what else there was is not.
-void Session::take_nodes(const Warming& warming) {
+void Session::take_nodes(Warming& warming) {
   std::vector<RunningNode> before = std::move(nodes_);
-  before.insert(before.end(), unwanted_.begin(), unwanted_.end());
+  before.insert(before.end(), std::make_move_iterator(unwanted_.begin()),
+                std::make_move_iterator(unwanted_.end()));
   nodes_.clear();
   std::unordered_map<const engine::Node*, RunningNode*> there;
   for (RunningNode& node : before) there.emplace(node.planned.node, &node);
-  for (const PlannedNode& planned : warming.built.nodes) {
+  nodes_.reserve(warming.built.nodes.size());
+  for (PlannedNode& planned : warming.built.nodes) {
     const auto old = there.find(planned.node);
-    RunningNode node{planned, {}};
+    RunningNode& node = nodes_.emplace_back();
     if (old != there.end()) {
       node.settings = std::move(old->second->settings);
       there.erase(old);
@@ -414,7 +418,7 @@ void Session::take_nodes(const Warming& warming) {
       const auto* settings = warming.next.document.find_node(planned.node->id());
       if (settings && !planned.is_inserted) node.settings = *settings;
     }
-    nodes_.push_back(std::move(node));
+    node.planned = std::move(planned);
   }
   std::erase_if(before,
                 [&](const RunningNode& node) { return !there.contains(node.planned.node); });

@@ -1,6 +1,5 @@
 // How a Session makes the document that a change asks for, and says what differs.
 #include <algorithm>
-#include <set>
 #include <string_view>
 #include <utility>
 
@@ -59,32 +58,23 @@ bool is_of_parameters(const ChangeRequest& request) {
 
 bool is_of_edges(const ChangeRequest& request) { return is_of(request, {"connect", "disconnect"}); }
 
-// What is not removed from the first stands unchanged at the beginning of the second.
-bool stays_in_place(const Value* before, const Value* after,
-                    const std::vector<std::string>& removed) {
+// The keys that the second has more, and less, than the first. False unless what both have stands
+// unchanged at the beginning of the second.
+bool find_difference(const Value* before, const Value* after, std::vector<std::string>& added,
+                     std::vector<std::string>& removed) {
   if (!before || !after || !before->is_object() || !after->is_object()) return false;
-  const std::set<std::string_view> gone(removed.begin(), removed.end());
   auto at = after->members().begin();
   for (const graph::Member& member : before->members()) {
-    if (gone.contains(member.key)) continue;
-    if (at == after->members().end() || !(*at == member)) return false;
-    ++at;
+    if (at != after->members().end() && *at == member) {
+      ++at;
+    } else {
+      removed.push_back(member.key);
+    }
   }
-  return true;
-}
-
-// Keys of the first's members that the second has not.
-std::vector<std::string> missing_in(const Value* all, const Value* other) {
-  std::set<std::string_view> there;
-  if (other && other->is_object()) {
-    for (const graph::Member& member : other->members()) there.insert(member.key);
-  }
-  std::vector<std::string> missing;
-  if (!all || !all->is_object()) return missing;
-  for (const graph::Member& member : all->members()) {
-    if (!there.contains(member.key)) missing.push_back(member.key);
-  }
-  return missing;
+  for (; at != after->members().end(); ++at) added.push_back(at->key);
+  // One that was taken out and put back may have lost its options, and its place.
+  return std::none_of(removed.begin(), removed.end(),
+                      [&](const std::string& key) { return after->find(key) != nullptr; });
 }
 
 // What nothing but live parameters comes to is put into `document` without reading `base` again,
@@ -171,10 +161,8 @@ bool Session::rewire(const Value& base, const ChangeRequest& request, Next& next
   if (has_options || has_routed) return false;
   const Value* before = base_.find("edges");
   const Value* after = base.find("edges");
-  const std::vector<std::string> added = missing_in(after, before);
-  const std::vector<std::string> removed = missing_in(before, after);
-  // One that was taken out and put back may have lost its options, and its place.
-  if (!stays_in_place(before, after, removed)) return false;
+  std::vector<std::string> added, removed;
+  if (!find_difference(before, after, added, removed)) return false;
   next.document = document_;
   if (!graph::rewire(next.document, *types_, added, removed)) return false;
   for (const std::string& key : added) next.steps.push_back("connect " + key);
