@@ -195,13 +195,15 @@ TEST_F(Snapserver, Hundred_switches_go_by_on_one_connection_and_without_a_resync
           "more": {"type": "source.tone", "params": {"live": true, "frequency_hz": 300}},
           "bed": {"type": "source.tone", "params": {"live": true, "wave": "silence"}},
           "mix": "filter.gain", "here": "sink.null",
+          "lead": {"type": "filter.prefill", "params": {"duration_ms": 1000}},
+          "s16": {"type": "filter.convert", "params": {"format": "s16"}},
           "box": {"type": "sink.tcp", "params": {"lead_ms": 900, "port": )" +
             std::to_string(port_) + R"(}}},
-        "edges": ["bed -> mix"],
+        "edges": ["bed -> mix", "mix -> lead", "lead -> s16"],
         "switches": {
           "in": {"routes": {"tone": ["tone -> mix"], "more": ["more -> mix"],
                             "low": [{"from": "tone", "to": "mix", "gain_db": -6}], "none": []}},
-          "out": {"routes": {"box": ["mix -> box"], "both": ["mix -> box", "mix -> here"]}}}})");
+          "out": {"routes": {"box": ["s16 -> box"], "both": ["s16 -> box", "mix -> here"]}}}})");
   Running running(work_, home_, {"run", "switch.json"});
   ASSERT_TRUE(running.wait_until([&] { return status() == "playing"; })) << running.said().err;
   const std::vector<std::string> routes{"in=more", "out=both", "in=none",
