@@ -14,14 +14,10 @@ namespace sluice {
 // `burst` frames: what is overdue beyond that, the schedule gives up. Times are computed from the
 // start, never added up: no drift. The rate is the nominal one of our clock until `follow` says how
 // the receiver's runs.
-//
-// Told the size of its chunks, a schedule begins at a whole eighth of a chunk since the clock's
-// zero: earlier than said by less than that, and ahead by as much. So many that send such chunks
-// share eight moments, and the machine wakes for an eighth of them at once instead of for each.
 class Pacer {
  public:
-  Pacer(uint32_t rate_hz, uint32_t lead_frames, uint32_t burst_frames, uint32_t chunk_frames = 0)
-      : rate_hz_(rate_hz), chunk_(chunk_frames), lead_(lead_frames), burst_(burst_frames) {}
+  Pacer(uint32_t rate_hz, uint32_t lead_frames, uint32_t burst_frames)
+      : rate_hz_(rate_hz), lead_(lead_frames), burst_(burst_frames) {}
 
   // The receiver has nothing: `lead` frames are due.
   void start(int64_t now_ns);
@@ -45,12 +41,11 @@ class Pacer {
 
  private:
   void restart(int64_t now_ns);
-  int64_t shared_moment_ns(int64_t now_ns) const;
   bool is_nominal() const { return drift_ == 0 && excess_ == 0; }
   double drift_frames(int64_t now_ns) const;
   int64_t played_frames(int64_t now_ns) const;
 
-  uint32_t rate_hz_, chunk_;
+  uint32_t rate_hz_;
   int64_t lead_, burst_;
   int64_t start_ns_ = 0;
   int64_t passed_ = 0;  // since the start
@@ -63,17 +58,8 @@ inline void Pacer::restart(int64_t now_ns) {
   drift_ = 0;
 }
 
-inline int64_t Pacer::shared_moment_ns(int64_t now_ns) const {
-  constexpr uint64_t kMoments = 8;
-  if (chunk_ == 0 || now_ns < 0) return now_ns;
-  const uint64_t frames = frames_of_ns(now_ns, rate_hz_);
-  const uint64_t rest = frames % chunk_;
-  const uint64_t moment = rest * kMoments / chunk_ * chunk_ / kMoments;
-  return std::min(now_ns, ns_of_frames(frames - rest + moment, rate_hz_));
-}
-
 inline void Pacer::start(int64_t now_ns) {
-  restart(shared_moment_ns(now_ns));
+  restart(now_ns);
   passed_ = 0;
 }
 
@@ -115,7 +101,7 @@ inline uint64_t Pacer::due_frames(int64_t now_ns) const {
 inline uint64_t Pacer::forgive(int64_t now_ns) {
   const int64_t excess = played_frames(now_ns) + lead_ - passed_ - burst_;
   if (excess <= 0) return 0;
-  restart(shared_moment_ns(now_ns));
+  restart(now_ns);
   passed_ = lead_ - burst_;
   return static_cast<uint64_t>(excess);
 }

@@ -2,9 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
 #include <sluice/back_off.hpp>
-#include <sluice/frames.hpp>
 #include <vector>
 
 #include "plugins/sinks/tcp/dscp.hpp"
@@ -26,26 +24,6 @@ TEST(Pacer, Start_the_lead_is_due_at_once_and_the_rest_at_its_rate) {
   EXPECT_EQ(pacer.due_ns(480), kS + 10 * kMs);
   EXPECT_EQ(pacer.due_frames(kS + 10 * kMs - 1), 479u);
   EXPECT_EQ(pacer.due_frames(kS + 10 * kMs), 480u);
-}
-
-TEST(Pacer, Chunks_of_any_start_are_due_at_one_of_eight_moments) {
-  for (const uint32_t rate_hz : {48000u, 44100u}) {
-    for (const uint32_t chunk : {480u, 509u}) {
-      std::set<uint64_t> phases;
-      for (int64_t start_ns = kS; start_ns < 2 * kS; start_ns += 777'777) {
-        Pacer pacer(rate_hz, 9600, 9600, chunk);
-        pacer.start(start_ns);
-        EXPECT_LE(pacer.start_ns(), start_ns);
-        EXPECT_GT(pacer.start_ns(), start_ns - ns_of_frames(chunk / 8 + 2, rate_hz));
-        pacer.pass(9600);
-        for (int i = 0; i < 10; ++i) {
-          phases.insert(frames_of_ns(pacer.due_ns(chunk), rate_hz) % chunk);
-          pacer.pass(chunk);
-        }
-      }
-      EXPECT_EQ(phases.size(), 8u);
-    }
-  }
 }
 
 TEST(Pacer, Day_of_chunks_is_exact_to_the_nanosecond) {

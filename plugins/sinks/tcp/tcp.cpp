@@ -80,8 +80,7 @@ void SinkTcp::prepare_level(Setup& setup) {
   chunk_ = buffering.chunk_frames;
   lead_ = static_cast<uint32_t>(frames_of_ms(number(kLeadMs), rate_hz_));
   const auto burst = static_cast<uint32_t>(frames_of_ms(number(kBurstMs), rate_hz_));
-  // Deadlines that follow another clock do not stay together.
-  pacer_.emplace(rate_hz_, lead_, std::max(burst, chunk_), is_measuring_ ? 0 : chunk_);
+  pacer_.emplace(rate_hz_, lead_, std::max(burst, chunk_));
   margin_ = std::max(static_cast<uint32_t>(frames_of_ns(kMarginNs, rate_hz_)), 2 * chunk_);
   const auto at_least_lead = [&](double ms) {
     return std::max<uint64_t>(std::max(lead_, chunk_), frames_of_ms(ms, rate_hz_));
