@@ -26,7 +26,7 @@ uint32_t threshold(const Edge& edge, const InputPort& port, uint32_t frames) {
 
 // The writer passes this reader over, and what it waits for is another one: no use to wake it for
 // the room that this one makes. Writer's lane, with no room just now.
-bool is_beside_the_point(const Edge& edge) {
+bool writer_waits_for_another(const Edge& edge) {
   const Ring& ring = *edge.from.ring;
   if (!ring.live() || ring.blocker() != Blocker::kWaitingCursor) return false;
   if (edge.when_full.load(std::memory_order_relaxed) != WhenFull::kSkip) return false;
@@ -256,7 +256,7 @@ void Lane::set_thresholds(Node* node, std::span<const sluice_wait_item> items) {
     const uint32_t comfortable = wanted == kNever ? kNever : std::max(wanted, half);
     for (Edge* edge : wiring.remote_edges) {
       edge->least_room.store(wanted, std::memory_order_relaxed);
-      edge->wanted_room.store(is_beside_the_point(*edge) ? kNever : comfortable,
+      edge->wanted_room.store(writer_waits_for_another(*edge) ? kNever : comfortable,
                               std::memory_order_relaxed);
     }
   }
