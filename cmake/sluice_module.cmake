@@ -11,6 +11,7 @@ function(sluice_precompile_host_headers target)
     file(WRITE "${PROJECT_BINARY_DIR}/host_headers.cpp" "")
     add_library(sluice_host_headers STATIC "${PROJECT_BINARY_DIR}/host_headers.cpp")
     target_link_libraries(sluice_host_headers PRIVATE sluice_host sluice_warnings fmt::fmt)
+    sluice_show_to_fuzzers(sluice_host_headers)
     set_target_properties(sluice_host_headers PROPERTIES CXX_VISIBILITY_PRESET hidden
                                                          VISIBILITY_INLINES_HIDDEN ON)
     target_precompile_headers(
@@ -20,8 +21,17 @@ function(sluice_precompile_host_headers target)
   endif()
   target_link_libraries(${target} PRIVATE fmt::fmt)
   # g++ 12 then warns of what it does not tell when it reads the library's own headers.
-  target_compile_options(${target} PRIVATE -w)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-w>)
   target_precompile_headers(${target} REUSE_FROM sluice_host_headers)
+endfunction()
+
+# Most of what the compiler reads is headers, so all files together take a third of the time. Not for
+# what is shipped, and not for who works on one file: a name without linkage has to be the only one
+# of its kind in the whole folder.
+function(sluice_join_sources target)
+  if(SLUICE_JOIN_SOURCES)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
 endfunction()
 
 function(sluice_add_module name)
@@ -40,6 +50,8 @@ function(sluice_add_module name)
     sluice_precompile_host_headers(sluice_${name})
   endif()
   target_link_libraries(sluice_${name} PUBLIC sluice_host PRIVATE sluice_warnings ${arg_LINKS})
+  sluice_show_to_fuzzers(sluice_${name})
+  sluice_join_sources(sluice_${name})
   set_target_properties(sluice_${name} PROPERTIES CXX_VISIBILITY_PRESET hidden
                                                   VISIBILITY_INLINES_HIDDEN ON)
 endfunction()

@@ -27,9 +27,9 @@ namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
 constexpr std::array<std::string_view, 3> kKinds = {"source", "filter", "sink"};
-constexpr uint32_t kRateHz = 48'000;
+constexpr uint32_t kExampleRateHz = 48'000;
 constexpr uint32_t kGoldenFrames = 480;
-constexpr uint32_t kFramesPerMs = kRateHz / 1000;
+constexpr uint32_t kFramesPerMs = kExampleRateHz / 1000;
 
 // "my-echo" with each word's first letter (or only the very first) large, joined by `between`.
 std::string in_words(std::string_view name, std::string_view between, bool all_large) {
@@ -62,8 +62,8 @@ std::string wav(uint32_t channels, bool is_float, std::string_view samples) {
   put(file, 16, 4);
   put(file, is_float ? 3 : 1, 2);
   put(file, channels, 2);
-  put(file, kRateHz, 4);
-  put(file, kRateHz * channels * sample_bytes, 4);
+  put(file, kExampleRateHz, 4);
+  put(file, kExampleRateHz * channels * sample_bytes, 4);
   put(file, channels * sample_bytes, 2);
   put(file, 8 * sample_bytes, 2);
   file += "data";

@@ -15,6 +15,7 @@
 #include <system_error>
 #include <thread>
 
+#include "host/cli/answer.hpp"
 #include "host/cli/remote.hpp"
 #include "host/control/runtime_folder.hpp"
 
@@ -147,12 +148,6 @@ std::string graph_meant(const RemoteOptions& options) {
     if (name == kGraph) return name;
   }
   return {};
-}
-
-const Value& at(const Value& object, std::string_view key) {
-  static const Value none;
-  const Value* value = object.find(key);
-  return value ? *value : none;
 }
 
 // The route behind the one that is taken, of the first switch.

@@ -21,7 +21,7 @@ constexpr size_t kIndent = 6;
 constexpr size_t kMostEnds = 8;  // named in the closing sentence
 
 // Whole numbers whole, others with about three digits that mean something.
-std::string number(double value, bool is_count) {
+std::string number_text(double value, bool is_count) {
   const double size = std::abs(value);
   if (is_count || size >= 100 || value == std::round(value)) return fmt::format("{:.0f}", value);
   return size >= 10 ? fmt::format("{:.1f}", value) : fmt::format("{:.2f}", value);
@@ -48,7 +48,7 @@ std::string figure(const sluice_statistic& statistic, double value) {
   const bool is_count =
       statistic.kind == SLUICE_COUNTER || unit.empty() || unit == "frames" || unit == "bytes";
   std::string text =
-      key.starts_with("is_") ? (value != 0.0 ? "yes" : "no") : number(value, is_count);
+      key.starts_with("is_") ? (value != 0.0 ? "yes" : "no") : number_text(value, is_count);
   if (!unit.empty()) text += fmt::format(" {}", unit);
   return words.empty() ? text : words + " " + text;
 }
@@ -155,12 +155,13 @@ std::string closing_sentence(const engine::Snapshot& snapshot) {
   text += "; " + lost_text(lost);
   if (exact) text += *exact != 0.0 ? "; bit-exact" : "; not bit-exact";
   if (lateness_us) {
-    text += fmt::format("; 99 % left at most {} ms late", number(*lateness_us / 1000, false));
+    text += fmt::format("; 99 % left at most {} ms late", number_text(*lateness_us / 1000, false));
   }
   if (delay_ms) {
-    text += fmt::format("; latency {} ms, waiting in buffers included", number(*delay_ms, false));
+    text +=
+        fmt::format("; latency {} ms, waiting in buffers included", number_text(*delay_ms, false));
   } else if (latency_ms) {
-    text += fmt::format("; latency {} ms", number(*latency_ms, false));
+    text += fmt::format("; latency {} ms", number_text(*latency_ms, false));
   }
   return text + ".\n";
 }

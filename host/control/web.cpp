@@ -40,7 +40,7 @@ using HttpResponse = http::response<http::string_body>;
 using support::Error;
 using support::ErrorCode;
 
-constexpr auto kAcceptPause = std::chrono::milliseconds(100);
+constexpr auto kWebAcceptPause = std::chrono::milliseconds(100);
 // Connections beyond the limit that are told so; more are closed unheard.
 constexpr size_t kMostRefused = 32;
 constexpr uint32_t kHeaderBytes = 16384;
@@ -128,7 +128,7 @@ class WebServer::Impl {
     acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (error) {  // no descriptor is left, most likely
-        pause_.expires_after(kAcceptPause);
+        pause_.expires_after(kWebAcceptPause);
         pause_.async_wait([this](const error_code& aborted) {
           if (!aborted) accept();
         });

@@ -1,6 +1,7 @@
 #include "host/engine/engine.hpp"
 
 #include <algorithm>
+#include <sluice/frames.hpp>
 #include <utility>
 
 namespace sluice::engine {
@@ -185,6 +186,16 @@ void Engine::fade_out() {
     if (edge->from.is_pcm() && edge->from.format.sample_format == SLUICE_SAMPLE_F32) {
       edge->gain_target.store(0.0F, std::memory_order_relaxed);
       edge->to.call_targets();
+    }
+  }
+}
+
+void Engine::end_sources_after(int64_t duration_ns) {
+  for (Node* node : node_list_) {
+    if (!node->is_threaded() || !is_source(*node)) continue;
+    for (const auto& output : node->outputs) {
+      if (!output->is_pcm()) continue;
+      output->end_frame = std::max<uint64_t>(1, frames_of_ns(duration_ns, output->format.rate_hz));
     }
   }
 }

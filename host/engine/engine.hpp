@@ -81,6 +81,8 @@ class Engine {
   // Ramps all that can be ramped down to silence; takes 30 ms of audio. A first step of a graceful
   // end.
   void fade_out();
+  // Between prepare and start: sources stop by themselves, behind as many frames as this takes.
+  void end_sources_after(int64_t duration_ns);
   // Asks the sources to stop: what is under way still reaches the sinks, which then end.
   void stop_sources();
   // Stops and joins everything. Idempotent.

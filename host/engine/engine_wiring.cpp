@@ -130,18 +130,19 @@ support::Status Engine::make_rings(OutputPort& output) {
       ring_size(output, {.block_frames = options_.block_frames,
                          .crossing_ms = options_.is_offline ? 0.0 : options_.crossing_ms});
   const std::string name = node.id() + "." + output.declaration.key;
-  auto ring = Ring::create({.frame_bytes = output.frame_bytes,
-                            .minimum_frames = std::max(size.frames, output.least_frames),
-                            .history_frames = std::max(size.history_frames, output.least_frames),
-                            .live = !options_.is_offline,
-                            .name = name.c_str()});
+  auto ring = Ring::create(
+      {.frame_bytes = output.frame_bytes,
+       .minimum_frames = std::max(size.frames, output.least_frames) + size.trail_frames,
+       .history_frames = std::max(size.history_frames, output.least_frames),
+       .trail_frames = size.trail_frames,
+       .live = !options_.is_offline,
+       .name = name.c_str()});
   if (!ring) return error_in(node, std::move(ring).error());
   output.ring = std::move(*ring);
-  const uint64_t capacity = output.ring->capacity_frames();
-  const uint64_t want = std::max(size.held_frames, capacity / 2);
+  const uint64_t ahead = output.ring->ahead_frames();
+  const uint64_t want = std::max(size.held_frames, ahead / 2);
   output.largest_want_frames = static_cast<uint32_t>(std::min<uint64_t>(want, UINT32_MAX));
-  output.largest_wait_frames =
-      static_cast<uint32_t>(std::min<uint64_t>(capacity - want, UINT32_MAX));
+  output.largest_wait_frames = static_cast<uint32_t>(std::min<uint64_t>(ahead - want, UINT32_MAX));
   if (const int error = output.ring->lock_error(); error != 0 && memory_note_.empty()) {
     memory_note_ = std::string("Audio memory is not locked (") + std::strerror(error) +
                    "): under memory pressure audio may stutter; raise the memlock limit.";

@@ -91,7 +91,8 @@ sluice_result begin_write(const sluice_host* host, uint32_t port, uint32_t maxim
   if (!output || !output->is_pcm()) return SLUICE_ERROR_ARGUMENT;
   const WriteSpan room = output->begin(maximum);
   span->data = room.data;
-  span->frames = room.frames;
+  span->frames = static_cast<uint32_t>(std::min<uint64_t>(
+      room.frames, output->end_frame - std::min(output->end_frame, room.position)));
   span->position = room.position;
   output->open_span = room.data;
   node.lane->note_span(1);
@@ -106,6 +107,7 @@ void end_write(const sluice_host* host, uint32_t port, uint32_t frames, int64_t 
     if (node.lane->is_metered()) output->meter.add(output->open_span, frames, output->format);
     output->commit(frames, capture_ns);
     node.lane->note_commit(*output);
+    if (output->ring->write_position() >= output->end_frame) node.lane->request_head_stop();
   } else {
     output->ring->end_write(0);
   }
@@ -115,7 +117,7 @@ void end_write(const sluice_host* host, uint32_t port, uint32_t frames, int64_t 
 void drop(const sluice_host* host, uint32_t port, uint64_t frames) {
   Node& node = Node::of(host);
   OutputPort* output = node.output_at(port);
-  if (!output || frames == 0) return;
+  if (!output || frames == 0 || output->ring->write_position() >= output->end_frame) return;
   output->drop(frames);
   node.lane->note_news(*output);
 }

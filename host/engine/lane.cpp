@@ -116,6 +116,13 @@ uint32_t Lane::raise_priority(uint32_t priority, const char** why_not) {
   return static_cast<uint32_t>(support::real_time_priority());
 }
 
+support::SchedulingOutcome Lane::scheduling() const {
+  if (thread_.is_joinable()) return thread_.scheduling();
+  const int obtained = driver_priority_.load(std::memory_order_relaxed);
+  return obtained < 0 ? support::SchedulingOutcome{}
+                      : support::outcome_of(options_.priority, obtained);
+}
+
 void Lane::join() {
   if (thread_.is_joinable()) thread_.join();
 }
@@ -211,8 +218,17 @@ bool Lane::run_steps() {
   return has_moved;
 }
 
+// A sound system's threads are made by its library, each time a device is opened.
+void Lane::raise_driver() {
+  static thread_local int asked_for = 0;
+  if (asked_for == options_.priority) return;
+  asked_for = options_.priority;
+  driver_priority_.store(support::raise_to_real_time(asked_for), std::memory_order_relaxed);
+}
+
 void Lane::cycle(Node& device, const sluice_cycle& cycle) {
   runner_ = &device;
+  if (options_.priority > 0 && !scheduler_) raise_driver();
   {
     const support::AudioSection section;
     adopt_plan();

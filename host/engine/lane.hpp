@@ -56,7 +56,7 @@ struct LanePlan {
 
 struct LaneOptions {
   uint32_t block_frames = 1024;
-  int priority = 0;  // SCHED_FIFO priority wanted for the lane's thread; 0: ordinary
+  int priority = 0;  // SCHED_FIFO priority wanted for whoever runs the lane; 0: ordinary
 };
 
 class Lane {
@@ -105,10 +105,9 @@ class Lane {
   // Sleeps without a deadline and without a descriptor, as it did `wakes()` wakes ago. [any]
   bool is_waiting_for_others() const { return waits_for_others_.load(std::memory_order_acquire); }
   uint64_t wakes() const { return wakes_.load(std::memory_order_relaxed); }
-  // What the lane's thread got; ordinary scheduling for devices and in virtual time. [control]
-  support::SchedulingOutcome scheduling() const {
-    return thread_.is_joinable() ? thread_.scheduling() : support::SchedulingOutcome{};
-  }
+  // What the lane's thread got; that of a device, the driver's, is known from its first cycle on.
+  // Ordinary scheduling until then and in virtual time. [control]
+  support::SchedulingOutcome scheduling() const;
   void set_metered(bool is_metered) { is_metered_.store(is_metered, std::memory_order_relaxed); }
   bool is_metered() const { return is_metered_.load(std::memory_order_relaxed); }
 
@@ -167,6 +166,7 @@ class Lane {
   void rouse_feeders();
   void end_starving();
   void sleep(std::span<sluice_wait_item> items, int64_t deadline_ns);
+  void raise_driver();
   void capture(const sluice_cycle& cycle);
   void play(const sluice_cycle& cycle);
   void drain();
@@ -190,6 +190,7 @@ class Lane {
   std::atomic<bool> is_stopping_{false};
   std::atomic<bool> is_head_stopping_{false};
   const bool is_device_;
+  std::atomic<int> driver_priority_{-1};  // that the thread of the device has; -1: not known yet
   bool has_started_device_ = false;
   std::atomic<bool> is_done_{false};
   std::atomic<bool> is_metered_{false};

@@ -34,6 +34,11 @@ bool writer_waits_for_another(const Edge& edge) {
   return state && state->policy == CursorPolicy::kSkip;
 }
 
+// Room for the writer in front of a reader for whom that much lies there. [any]
+uint64_t room_before(const Ring& ring, uint64_t fill) {
+  return ring.ahead_frames() - std::min(ring.ahead_frames(), fill);
+}
+
 // Room for the writer in front of every reader that it does not pass over. [any]
 uint64_t room_beyond_skippers(const Ring& ring) {
   const uint64_t written = ring.written();
@@ -42,7 +47,7 @@ uint64_t room_beyond_skippers(const Ring& ring) {
     const auto state = ring.cursor_state(slot);
     if (state && state->policy == CursorPolicy::kWait) oldest = std::min(oldest, state->position);
   }
-  return ring.capacity_frames() - std::min(ring.capacity_frames(), written - oldest);
+  return room_before(ring, written - oldest);
 }
 
 }  // namespace
@@ -98,8 +103,7 @@ void Lane::flush() {
       if (edge->from.starving_readers.load(std::memory_order_relaxed) != 0) {
         wanted = edge->least_room.load(std::memory_order_relaxed);
       }
-      const uint64_t room = edge->from.ring->capacity_frames() - edge->fill();
-      if (room >= wanted) rouse(*edge->from.node.lane);
+      if (room_before(*edge->from.ring, edge->fill()) >= wanted) rouse(*edge->from.node.lane);
     }
   }
 }
@@ -252,7 +256,7 @@ void Lane::set_thresholds(Node* node, std::span<const sluice_wait_item> items) {
       }
     }
     const auto half = static_cast<uint32_t>(
-        std::min<uint64_t>(port.ring->capacity_frames() / 2, port.largest_wait_frames));
+        std::min<uint64_t>(port.ring->ahead_frames() / 2, port.largest_wait_frames));
     const uint32_t comfortable = wanted == kNever ? kNever : std::max(wanted, half);
     for (Edge* edge : wiring.remote_edges) {
       edge->least_room.store(wanted, std::memory_order_relaxed);
@@ -279,8 +283,7 @@ void Lane::rouse_feeders() {
       if (least == kNever) continue;
       const Ring& ring = *edge->from.ring;
       const bool is_passed_over = edge->wanted_room.load(std::memory_order_relaxed) == kNever;
-      const uint64_t room =
-          is_passed_over ? room_beyond_skippers(ring) : ring.capacity_frames() - fill;
+      const uint64_t room = is_passed_over ? room_beyond_skippers(ring) : room_before(ring, fill);
       if (room < least) continue;
       // Once: two lanes that feed each other would keep each other awake.
       const uint64_t written = edge->next + fill;

@@ -233,8 +233,13 @@ RingSize ring_size(const OutputPort& output, const SizingOptions& options) {
     const uint64_t wish = std::max(crossing, edge->to.wished_frames);
     size.held_frames = std::max(size.held_frames, held);
     size.history_frames = std::max(size.history_frames, held + 2 * block);
-    size.frames = std::max(size.frames, held + 2 * block + wish + edge->options.buffer_frames +
-                                            edge->options.target_frames);
+    const uint64_t frames =
+        held + 2 * block + wish + edge->options.buffer_frames + edge->options.target_frames;
+    size.frames = std::max(size.frames, frames);
+    if (edge->options.when_full == WhenFull::kSkip &&
+        edge->options.fill_after_frames == EdgeOptions::kNeverFill) {
+      size.trail_frames = std::max(size.trail_frames, frames);
+    }
   }
   size.frames = std::max<uint64_t>(size.frames, 2 * options.block_frames);
   return size;

@@ -43,6 +43,9 @@ struct RingSize {
   uint64_t frames = 0;
   uint64_t held_frames = 0;     // of these, what a reader may keep from being written again
   uint64_t history_frames = 0;  // that a new reader in the place of such a one may want to find
+  // By how much readers that are passed over may be behind the one that paces, where the writer has
+  // no clock and so is ahead by all there is room for. On top of `frames`.
+  uint64_t trail_frames = 0;
 };
 RingSize ring_size(const OutputPort& output, const SizingOptions& options);
 

@@ -162,9 +162,20 @@ void InputPort::collect_marks(Edge& edge, uint64_t up_to_stream_position) {
   if (edge.marks.lost() != lost_before) edge.is_silent = edge.from.marks.state().is_silent();
 }
 
+// How far into the edge's stream marks are told to who asks for those up to `position`. One edge of
+// several sounds until its last frame has been read, so it is not told to be silent before.
+std::optional<uint64_t> InputPort::look_ahead(const Edge& edge, uint64_t position) const {
+  if (position == UINT64_MAX && edges.size() == 1) return position;
+  const auto limit = static_cast<int64_t>(position == UINT64_MAX ? position_ : position);
+  const int64_t up_to = limit - edge.offset;
+  return up_to >= 0 ? std::optional(static_cast<uint64_t>(up_to)) : std::nullopt;
+}
+
 bool InputPort::has_new_marks() const {
-  return mark_count_ != 0 || std::any_of(edges.begin(), edges.end(), [](const Edge* edge) {
-           return !edge->is_closed && edge->marks.has_news();
+  return mark_count_ != 0 || std::any_of(edges.begin(), edges.end(), [this](const Edge* edge) {
+           if (edge->is_closed || !edge->marks.has_news()) return false;
+           const std::optional<uint64_t> up_to = look_ahead(*edge, UINT64_MAX);
+           return up_to && edge->marks.has_news_at(*up_to);
          });
 }
 
@@ -182,8 +193,8 @@ bool InputPort::take_mark(uint64_t position, sluice_mark& mark) {
   for (Edge* edge : edges) {
     if (edge->is_closed) continue;
     if (!edge->is_aligned) align(*edge);
-    const int64_t up_to = static_cast<int64_t>(position) - edge->offset;
-    if (up_to >= 0) collect_marks(*edge, static_cast<uint64_t>(up_to));
+    const std::optional<uint64_t> up_to = look_ahead(*edge, position);
+    if (up_to) collect_marks(*edge, *up_to);
   }
   if (mark_count_ == 0 || marks_[0].position > position) return false;
   mark = marks_[0];

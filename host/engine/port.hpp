@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -58,7 +59,8 @@ class OutputPort {
   std::unique_ptr<Ring> ring;
   std::unique_ptr<PacketRing> packet_ring;
   MarkRing marks;
-  uint64_t least_frames = 0;  // that the ring is to hold, whoever reads now
+  uint64_t least_frames = 0;        // that the ring is to hold, whoever reads now
+  uint64_t end_frame = UINT64_MAX;  // a threaded node is given no room behind it, and stopped there
   // Counted by the node that this one's replaces; added in snapshots. [control]
   uint64_t carried_written_frames = 0, carried_dropped_frames = 0;
   // What a writer may wait for at once, and what a reader may: together they fit into the ring, so
@@ -298,6 +300,7 @@ class InputPort {
   void note_jump(Edge& edge, uint64_t lost_frames);
   bool is_over(const Edge& edge, uint64_t input_position) const;
 
+  std::optional<uint64_t> look_ahead(const Edge& edge, uint64_t position) const;
   void collect_marks(Edge& edge, uint64_t up_to_stream_position);
   void add_mark(const sluice_mark& mark);
   void retire_marks();

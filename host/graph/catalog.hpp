@@ -97,6 +97,8 @@ struct Claim {
   // The claim holds only where this parameter has this value ("mode", "listen"). Empty: always.
   std::string when_parameter;
   std::string when_value;
+  // Whoever finds it taken waits until it is free: a node may be made beside the one it replaces.
+  bool is_waited_for = false;
 };
 
 struct NodeType {

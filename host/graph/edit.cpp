@@ -19,7 +19,7 @@ using support::Error;
 using support::ErrorCode;
 using support::Result;
 
-constexpr std::size_t kIndent = 2;
+constexpr std::size_t kInsertedIndent = 2;
 
 // A text that was read, so that places in it can be found.
 class Edited {
@@ -91,7 +91,7 @@ std::string insert_item(const Edited& text, const Json& container, std::size_t i
     if (!has_line_end(inside)) {
       return text.with(container.end() - 1, container.end() - 1, item);
     }
-    std::string inserted(kIndent, ' ');
+    std::string inserted(kInsertedIndent, ' ');
     inserted.append(item).append(text.line_end()).append(text.indent_at(container.end() - 1));
     return text.with(container.end() - 1, container.end() - 1, inserted);
   }

@@ -12,8 +12,8 @@
 namespace sluice::graph {
 namespace {
 
-constexpr std::size_t kColumns = 100;
-constexpr std::size_t kIndent = 2;
+constexpr std::size_t kTextColumns = 100;
+constexpr std::size_t kTextIndent = 2;
 
 void write_line(std::string& out, const Value& value) {
   if (value.is_null()) {
@@ -56,9 +56,9 @@ void write_pretty(std::string& out, const Value& value, std::size_t level, std::
   const std::size_t width = count_code_points(std::string_view(out).substr(begin));
   const bool is_list = value.is_array() && !value.elements().empty();
   const bool is_object = value.is_object() && !value.members().empty();
-  if (width + taken <= kColumns || (!is_list && !is_object)) return;
+  if (width + taken <= kTextColumns || (!is_list && !is_object)) return;
   out.resize(begin);
-  const std::size_t inner = (level + 1) * kIndent;
+  const std::size_t inner = (level + 1) * kTextIndent;
   auto next = [&, first = true]() mutable {
     if (!first) out += ',';
     first = false;
@@ -80,7 +80,7 @@ void write_pretty(std::string& out, const Value& value, std::size_t level, std::
     }
   }
   out += '\n';
-  out.append(level * kIndent, ' ');
+  out.append(level * kTextIndent, ' ');
   out += is_list ? ']' : '}';
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <sluice/frames.hpp>
+#include <utility>
 
 #include "host/isolate/isolated_node.hpp"
 #include "host/support/thread.hpp"
@@ -13,8 +14,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kCallPatience{20'000};
-constexpr int64_t kSliceNs = 20'000'000;
+constexpr milliseconds kDevicePatience{20'000};
+constexpr int64_t kDeviceSliceNs = 20'000'000;
 constexpr int64_t kPeriodNs = 10'000'000;  // of a device that is away
 
 }  // namespace
@@ -32,7 +33,7 @@ sluice_result IsolatedNode::start() {
   const std::lock_guard lock(process_mutex_);
   Failure failure{};
   std::vector<std::byte> more;
-  if (take(process_->call(Note::kStart, {}, kCallPatience), failure, more)) return SLUICE_OK;
+  if (take(process_->call(Note::kStart, {}, kDevicePatience), failure, more)) return SLUICE_OK;
   is_started_ = false;
   cycling_.join();
   return tell(failure);
@@ -43,7 +44,7 @@ void IsolatedNode::stop() {
   {
     const std::lock_guard lock(process_mutex_);
     // Its last cycle is still answered.
-    if (!process_->is_gone()) static_cast<void>(process_->call(Note::kStop, {}, kCallPatience));
+    if (!process_->is_gone()) static_cast<void>(process_->call(Note::kStop, {}, kDevicePatience));
   }
   is_started_ = false;
   cycling_.join();
@@ -62,7 +63,7 @@ void IsolatedNode::cycle() {
     pace.since_ns = 0;
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    const int64_t until_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec + kSliceNs;
+    const int64_t until_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec + kDeviceSliceNs;
     if (!process->turns.wait(until_ns)) continue;
     const MessageHead asked = server_.take(*process);
     if (asked.op == Op::kCycle) {
@@ -101,6 +102,10 @@ void IsolatedNode::serve_cycle(const MessageHead& asked) {
   const sluice_cycle cycle{sizeof(sluice_cycle), frames, asked.time_ns, captured_.data(),
                            played_.data()};
   if (frames != 0) server_.device()->cycle(&host_, &cycle);
+  // This thread has its priority by now. Processes to come are told when they are taken over.
+  if (!std::exchange(has_told_priority_, true)) {
+    in_use_->own().message.priority = static_cast<uint32_t>(support::real_time_priority());
+  }
 }
 
 // Plays to nobody and captures silence, at the rate the device had.

@@ -31,12 +31,6 @@ constexpr int64_t kLongestDelayNs = 30'000'000'000;
 // Who lived so long is worth a try at once again.
 constexpr int64_t kGoodRunNs = 10'000'000'000;
 
-int64_t real_now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
 std::vector<uint32_t> ports_of(const sluice_type& type, uint32_t direction) {
   std::vector<uint32_t> ports;
   for (uint32_t i = 0; i < type.port_count; ++i) {
@@ -53,6 +47,12 @@ constexpr size_t kLine = 64;
 uint64_t rounded_up(uint64_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
 }  // namespace
+
+int64_t IsolatedNode::real_now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
 
 IsolatedNode::IsolatedNode(const sluice_host& host, const IsolatedType& type)
     : host_(host),

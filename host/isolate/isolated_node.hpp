@@ -46,6 +46,9 @@ class IsolatedNode final : private NodeProcess::Listener {
   pid_t process_id() const { return process_id_.load(std::memory_order_relaxed); }
 
  private:
+  // CLOCK_MONOTONIC, whatever the clock of the node is.
+  static int64_t real_now_ns();
+
   enum class Served : uint8_t { kAsked, kEnded, kGone, kStopped };
   // What has passed since the plugin was last heard of.
   struct Pace {
@@ -133,6 +136,7 @@ class IsolatedNode final : private NodeProcess::Listener {
   // A device: its driver is a thread of the host's.
   std::thread cycling_;
   std::atomic<bool> is_started_{false};
+  bool has_told_priority_ = false;
   std::vector<std::vector<std::byte>> scratch_;  // by port
   std::vector<const void*> captured_;            // by output
   std::vector<void*> played_;                    // by input

@@ -26,12 +26,6 @@ constexpr int64_t kFarewellNs = 1'000'000'000;
 
 constexpr const char* kAway = "its process is away";
 
-int64_t real_now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
 }  // namespace
 
 NodeProcess* IsolatedNode::process_in_use() {

@@ -26,13 +26,6 @@ const T* extension(const sluice_host& host, const char* id) {
 const sluice_port& port_of(const sluice_type& type, uint32_t index) { return type.ports[index]; }
 
 template <size_t bytes>
-void copy_text(std::array<char, bytes>& to, std::string_view text) {
-  const size_t count = std::min(text.size(), bytes - 1);
-  std::memcpy(to.data(), text.data(), count);
-  to[count] = '\0';
-}
-
-template <size_t bytes>
 std::string text_of(const std::array<char, bytes>& from) {
   std::array<char, bytes> copy;
   std::memcpy(copy.data(), from.data(), bytes);

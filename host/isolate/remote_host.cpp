@@ -207,6 +207,14 @@ const void* get_extension(const sluice_host* host, const char* id) {
   return nullptr;
 }
 
+// The sound system's thread gets what the host's has for the same device.
+void raise_to(uint32_t priority) {
+  static thread_local uint32_t asked_for = 0;
+  if (priority <= asked_for) return;
+  asked_for = priority;
+  support::raise_to_real_time(static_cast<int>(priority));
+}
+
 }  // namespace
 
 void fill_host(sluice_host& host, RemoteNode& node) {
@@ -270,7 +278,7 @@ void RemoteNode::cycle(const sluice_cycle& cycle) {
     }
     to.amount = frames;
     to.time_ns = cycle.time_ns;
-    ask(Op::kCycle);
+    raise_to(ask(Op::kCycle).priority);
     for (size_t i = 0; i < input_ports_.size(); ++i) {
       const PortRoom& room = rooms_[input_ports_[i]];
       if (to.inputs[i].moved == 0 || room.frames == 0) continue;

@@ -12,14 +12,6 @@ RemoteStream* stream_of(const void* object) {
   return static_cast<RemoteStream*>(const_cast<void*>(object));
 }
 
-template <size_t bytes>
-void copy_text(std::array<char, bytes>& to, const char* text) {
-  const std::string_view from = text ? text : "";
-  const size_t count = std::min(from.size(), bytes - 1);
-  std::memcpy(to.data(), from.data(), count);
-  to[count] = '\0';
-}
-
 sluice_stream_options complete(const sluice_stream_options* options) {
   sluice_stream_options full{};
   if (options) std::memcpy(&full, options, std::min<size_t>(options->struct_size, sizeof(full)));
@@ -47,7 +39,7 @@ sluice_result take_stream(RemoteNode& node, const Message& answer, void** stream
 sluice_result connect(const sluice_host* host, const char* name, uint16_t port,
                       const sluice_stream_options* options, sluice_stream** stream) {
   RemoteNode& node = RemoteNode::of(host);
-  copy_text(node.message().text, name);
+  copy_text(node.message().text, name ? name : "");
   node.message().port = port;
   node.message().options = complete(options);
   return take_stream(node, node.ask(Op::kConnect), reinterpret_cast<void**>(stream));
@@ -139,7 +131,7 @@ const sluice_net_host* net_table() { return &kNetHost; }
 sluice_result RemoteNode::listen(const char* address, uint16_t port,
                                  const sluice_stream_options& options, RemoteStream& listener) {
   if (is_node_thread()) {
-    copy_text(message().text, address);
+    copy_text(message().text, address ? address : "");
     message().port = port;
     message().options = options;
     const Message& from = ask(Op::kListen);

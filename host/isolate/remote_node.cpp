@@ -18,17 +18,6 @@
 #include "host/support/thread.hpp"
 
 namespace sluice::isolate {
-namespace {
-
-template <size_t bytes>
-void copy_text(std::array<char, bytes>& to, std::string_view text) {
-  const size_t count = std::min(text.size(), bytes - 1);
-  std::memcpy(to.data(), text.data(), count);
-  to[count] = '\0';
-}
-
-}  // namespace
-
 int run_isolated_node() {
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
@@ -288,9 +277,9 @@ sluice_result RemoteNode::value(uint32_t index, sluice_value& value) const {
   value.kind = declared.kind;
   value.number = parameter.number.load(std::memory_order_relaxed);
   value.text = parameter.text.c_str();
-  const auto choice = static_cast<uint32_t>(value.number);
-  if (declared.kind == SLUICE_CHOICE && choice < declared.choice_count) {
-    value.text = declared.choices[choice];
+  if (declared.kind == SLUICE_CHOICE && value.number >= 0.0 &&
+      value.number < declared.choice_count) {
+    value.text = declared.choices[static_cast<uint32_t>(value.number)];
   }
   value.list = parameter.list.data();
   value.count = static_cast<uint32_t>(parameter.list.size());

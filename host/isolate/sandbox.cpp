@@ -50,7 +50,7 @@ class Landlock {
         syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes.handled_access_fs), 0));
   }
   ~Landlock() {
-    if (ruleset_ >= 0) close(ruleset_);
+    if (ruleset_ >= 0) ::close(ruleset_);
   }
   Landlock(const Landlock&) = delete;
   Landlock& operator=(const Landlock&) = delete;
@@ -67,7 +67,7 @@ class Landlock {
     rule.allowed_access = rights & handled_;
     if (!is_folder) rule.allowed_access &= kWriteFile | LANDLOCK_ACCESS_FS_EXECUTE | kTruncate;
     syscall(SYS_landlock_add_rule, ruleset_, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-    close(descriptor);
+    ::close(descriptor);
   }
   bool restrict_self() const {
     return ruleset_ >= 0 && syscall(SYS_landlock_restrict_self, ruleset_, 0) == 0;

@@ -8,10 +8,13 @@
 
 #include <sluice/plugin.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 
 namespace sluice::isolate {
 
@@ -59,6 +62,14 @@ enum class Op : uint32_t {
   kClose,
   kCloseListener,
 };
+
+// What fits into `to`, with a final zero.
+template <size_t bytes>
+void copy_text(std::array<char, bytes>& to, std::string_view text) {
+  const size_t count = std::min(text.size(), bytes - 1);
+  std::memcpy(to.data(), text.data(), count);
+  to[count] = '\0';
+}
 
 // What the node told the host without waiting for an answer, in order; rides on its next message.
 struct Post {

@@ -13,11 +13,11 @@ namespace sluice::loader {
 namespace {
 
 constexpr size_t kMostTextBytes = 1024;
-constexpr uint32_t kMostOffers = 64;
+constexpr uint32_t kMostDeviceOffers = 64;
 // Some say nonsense where they do not know.
 constexpr double kMostLatencyMs = 60'000.0;
 
-struct Taking {
+struct TakingDevices {
   const Type& type;
   DeviceList list;
 
@@ -49,7 +49,7 @@ struct Taking {
     if (device.offers != nullptr) {
       const auto* bytes = reinterpret_cast<const unsigned char*>(device.offers);
       const uint32_t size = device.offers->struct_size;
-      for (uint32_t i = 0; i < std::min(device.offer_count, kMostOffers); ++i) {
+      for (uint32_t i = 0; i < std::min(device.offer_count, kMostDeviceOffers); ++i) {
         listed.offers.push_back(copy_sized<sluice_format_offer>(bytes + size_t{i} * size, size));
       }
     }
@@ -67,14 +67,14 @@ DeviceList list_devices(const Type& type) {
   if (!type.has_flag(SLUICE_TYPE_OPENS_DEVICES) || table == nullptr || table->list == nullptr) {
     return {};
   }
-  Taking taking{type, {}};
+  TakingDevices taking{type, {}};
   const sluice_device_listing listing{
       sizeof(sluice_device_listing), &taking,
       [](void* context, const sluice_listed_device* device) {
-        static_cast<Taking*>(context)->device(*device);
+        static_cast<TakingDevices*>(context)->device(*device);
       },
       [](void* context, const char* sentence) {
-        static_cast<Taking*>(context)->list.remarks.push_back(Taking::text(sentence));
+        static_cast<TakingDevices*>(context)->list.remarks.push_back(TakingDevices::text(sentence));
       }};
   table->list(type.data().id, &listing);
   return std::move(taking.list);

@@ -20,7 +20,7 @@ namespace sluice::loader {
 namespace {
 
 constexpr std::string_view kMagic = "sluice plugin cache 1\n";
-constexpr std::size_t kMostFileBytes = std::size_t{16} << 20U;
+constexpr std::size_t kMostCacheBytes = std::size_t{16} << 20U;
 constexpr uint32_t kMostEntries = 4096;
 constexpr uint32_t kMostElements = 4096;
 
@@ -222,7 +222,7 @@ void keep(std::unique_ptr<CachedPlugin> plugin) {
 std::optional<std::string> read_whole(const std::filesystem::path& file) {
   std::error_code error;
   const auto bytes = std::filesystem::file_size(file, error);
-  if (error || bytes > kMostFileBytes) return std::nullopt;
+  if (error || bytes > kMostCacheBytes) return std::nullopt;
   std::ifstream in(file, std::ios::binary);
   std::string content(bytes, '\0');
   in.read(content.data(), static_cast<std::streamsize>(bytes));

@@ -16,14 +16,14 @@ namespace {
 using support::Error;
 using support::ErrorCode;
 
-constexpr size_t kMostTextBytes = 1024;
+constexpr size_t kMostMemberTextBytes = 1024;
 
-struct Taking {
+struct TakingMembers {
   const Type& family;
   MemberList list;
 
   static std::string text(const char* text) {
-    return text == nullptr ? std::string() : support::printable(text, kMostTextBytes);
+    return text == nullptr ? std::string() : support::printable(text, kMostMemberTextBytes);
   }
   void member(const sluice_listed_member& given) {
     const auto member = copy_sized<sluice_listed_member>(&given, given.struct_size);
@@ -57,14 +57,14 @@ MemberList list_members(const Type& family) {
   const Library* library = nullptr;
   const sluice_type_families* const table = table_of(family, library);
   if (table == nullptr || table->list == nullptr) return {};
-  Taking taking{family, {}};
+  TakingMembers taking{family, {}};
   const sluice_member_listing listing{
       sizeof(sluice_member_listing), &taking,
       [](void* context, const sluice_listed_member* member) {
-        static_cast<Taking*>(context)->member(*member);
+        static_cast<TakingMembers*>(context)->member(*member);
       },
       [](void* context, const char* sentence) {
-        static_cast<Taking*>(context)->list.remarks.push_back(Taking::text(sentence));
+        static_cast<TakingMembers*>(context)->list.remarks.push_back(TakingMembers::text(sentence));
       }};
   table->list(family.data().id, &listing);
   return std::move(taking.list);
@@ -82,13 +82,13 @@ support::Result<const Type*> find_member(const Type& family, std::string_view id
   const sluice_type_families* const table = table_of(family, library);
   if (table == nullptr || table->find == nullptr || !is_member_id(id)) {
     return Error{ErrorCode::kNotFound, fmt::format("{} has no member of the name {}.", family.id(),
-                                                   support::printable(id, kMostTextBytes))};
+                                                   support::printable(id, kMostMemberTextBytes))};
   }
   std::string why;
   const std::string name(id.substr(family.id().size() + 1));
   const sluice_type* const type =
       table->find(family.data().id, name.c_str(), &why, [](void* context, const char* sentence) {
-        *static_cast<std::string*>(context) = Taking::text(sentence);
+        *static_cast<std::string*>(context) = TakingMembers::text(sentence);
       });
   if (type == nullptr) {
     return Error{ErrorCode::kNotFound,

@@ -69,7 +69,8 @@ std::string common_hold(const graph::Node& before, const graph::Node& after,
              std::find(part.none.begin(), part.none.end(), graph::to_text(value->value)) !=
                  part.none.end();
     };
-    if (!claim.parts.empty() && std::none_of(claim.parts.begin(), claim.parts.end(), is_free)) {
+    if (claim.is_waited_for || claim.parts.empty()) continue;
+    if (std::none_of(claim.parts.begin(), claim.parts.end(), is_free)) {
       return claim.parts.front().parameter;
     }
   }

@@ -1,7 +1,5 @@
 #include "host/session/glitch_record.hpp"
 
-#include <cmath>
-
 #include "host/session/statistics.hpp"
 
 namespace sluice::session {
@@ -9,9 +7,6 @@ namespace {
 
 constexpr size_t kFills = 20;
 constexpr size_t kMostGlitches = 500;
-
-graph::Value whole(uint64_t count) { return graph::Value(static_cast<int64_t>(count)); }
-double rounded(double value) { return std::round(value * 1000.0) / 1000.0; }
 
 }  // namespace
 

@@ -3,18 +3,14 @@
 #include <optional>
 #include <utility>
 
+#include "host/session/member_of.hpp"
+
 namespace sluice::session {
 namespace {
 
 using graph::Value;
 
 constexpr int kVersion = 1;
-
-const Value& member(const Value& object, std::string_view key) {
-  static const Value none = Value::object();
-  const Value* value = object.find(key);
-  return value ? *value : none;
-}
 
 const graph::Parameter* live_parameter(const Value& node, std::string_view key,
                                        const graph::Catalog& types) {

@@ -13,11 +13,6 @@
 namespace sluice::session {
 namespace {
 
-double ms(uint64_t frames, const sluice_format& format) {
-  return format.rate_hz == 0 ? 0.0 : static_cast<double>(frames) * 1000.0 / format.rate_hz;
-}
-double rounded(double value) { return std::round(value * 1000.0) / 1000.0; }
-
 std::optional<double> gauge(const engine::Snapshot& snapshot, const engine::Node& node,
                             const char* key) {
   for (const engine::NodeSnapshot& it : snapshot.nodes) {

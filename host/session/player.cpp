@@ -70,14 +70,19 @@ std::unique_ptr<Player> Player::make(const graph::Document& document, loader::Re
 support::Status Player::start() {
   start_ns_ = engine().clock().now_ns();
   auto status = engine().start();
+  warn_of_scheduling();
+  return status;
+}
+
+void Player::warn_of_scheduling() {
+  if (build_options_.priority == 0 || has_warned_of_scheduling_) return;
   for (const auto& lane : engine().lanes()) {
     const auto scheduling = lane->scheduling();
-    if (!scheduling.why_not.empty()) {
-      support::log_warning(scheduling.why_not);
-      break;
-    }
+    if (scheduling.why_not.empty()) continue;
+    support::log_warning(scheduling.why_not);
+    has_warned_of_scheduling_ = true;
+    return;
   }
-  return status;
 }
 
 Player::Outcome Player::play(const std::function<int64_t()>& next_tick_ns,
@@ -88,6 +93,7 @@ Player::Outcome Player::play(const std::function<int64_t()>& next_tick_ns,
     if (outcome == engine::Engine::Outcome::kFinished) return Outcome::kFinished;
     if (outcome == engine::Engine::Outcome::kStalled) return Outcome::kStalled;
     if (!go_on()) return Outcome::kInterrupted;
+    warn_of_scheduling();
     tick();
   }
 }

@@ -59,11 +59,13 @@ class Player {
  private:
   class Log;
   Player();
+  // Once, as soon as a thread is known to have got less than it asked for.
+  void warn_of_scheduling();
 
   std::unique_ptr<Log> log_;
   std::unique_ptr<engine::Network> network_;
   BuildOptions build_options_{engine::EngineOptions{}};
-  bool is_metered_ = false;
+  bool is_metered_ = false, has_warned_of_scheduling_ = false;
   BuildResult build_;
   int64_t start_ns_ = 0;
 };

@@ -83,7 +83,10 @@ std::vector<graph::Claim> to_claims(const loader::Type& type) {
     }
     auto claim = std::find_if(claims.begin(), claims.end(),
                               [&](const graph::Claim& c) { return c.name == parameter.claim; });
-    if (claim == claims.end()) claim = claims.insert(claim, {parameter.claim, {}, {}, {}});
+    if (claim == claims.end()) {
+      claim = claims.insert(claim, {parameter.claim, {}, {}, {}, false});
+      claim->is_waited_for = type.has_flag(SLUICE_TYPE_OPENS_DEVICES);
+    }
     if (!claim->parts.empty()) {
       claim->parts.back().none.clear();
       claim->parts.back().any = {"", "*", "0.0.0.0", "::"};

@@ -3,18 +3,14 @@
 #include <string>
 #include <utility>
 
+#include "host/session/member_of.hpp"
+
 namespace sluice::session {
 namespace {
 
 using graph::Value;
 using support::Error;
 using support::ErrorCode;
-
-const Value& member(const Value& object, std::string_view key) {
-  static const Value none = Value::object();
-  const Value* value = object.find(key);
-  return value ? *value : none;
-}
 
 bool is_secret(const Value& node, const std::string& key, const graph::Catalog& types) {
   const Value& type = member(node, "type");

@@ -15,6 +15,7 @@
 #include "host/graph/edit.hpp"
 #include "host/graph/json_text.hpp"
 #include "host/session/edits.hpp"
+#include "host/session/member_of.hpp"
 
 namespace sluice::session {
 namespace {
@@ -24,13 +25,6 @@ using support::Error;
 using support::ErrorCode;
 using support::Result;
 using support::Status;
-
-const Value kNothing = Value::object();
-
-const Value& member(const Value& object, std::string_view key) {
-  const Value* value = object.find(key);
-  return value ? *value : kNothing;
-}
 
 std::string pointer(std::initializer_list<std::string_view> tokens) {
   std::string all;

@@ -9,15 +9,6 @@ namespace {
 
 constexpr double kLeastDb = -144.0;
 
-double ms(uint64_t frames, const sluice_format& format) {
-  return format.rate_hz == 0 ? 0.0 : static_cast<double>(frames) * 1000.0 / format.rate_hz;
-}
-
-// Three digits behind the point are enough for people and plots.
-double rounded(double value) { return std::round(value * 1000.0) / 1000.0; }
-
-graph::Value whole(uint64_t count) { return graph::Value(static_cast<int64_t>(count)); }
-
 }  // namespace
 
 std::string key_of(const engine::OutputPort& port) {
@@ -26,6 +17,14 @@ std::string key_of(const engine::OutputPort& port) {
 
 std::string key_of(const engine::Edge& edge) {
   return key_of(edge.from) + "->" + edge.to.node.id() + "." + edge.to.declaration.key;
+}
+
+double rounded(double value) { return std::round(value * 1000.0) / 1000.0; }
+
+graph::Value whole(uint64_t count) { return graph::Value(static_cast<int64_t>(count)); }
+
+double ms(uint64_t frames, const sluice_format& format) {
+  return format.rate_hz == 0 ? 0.0 : static_cast<double>(frames) * 1000.0 / format.rate_hz;
 }
 
 double level_db(float linear) {

@@ -23,7 +23,7 @@
 namespace sluice::support {
 namespace {
 
-constexpr std::size_t kMostNameBytes = 15;  // TASK_COMM_LEN less the final zero
+constexpr std::size_t kMostThreadNameBytes = 15;  // TASK_COMM_LEN less the final zero
 
 std::string reason(int error) { return std::system_category().message(error); }
 
@@ -87,21 +87,36 @@ SchedulingOutcome set_scheduling(Scheduling scheduling, int priority) {
 
   const int allowed = allowed_priority();
   if (error == EPERM && allowed > 0 && allowed < priority && request(scheduling, allowed) == 0) {
-    return {scheduling, allowed,
-            fmt::format("Priority {} was refused and {} obtained, which is the limit on real-time "
-                        "priorities (ulimit -r).",
-                        priority, allowed)};
+    return {scheduling, allowed, outcome_of(priority, allowed).why_not};
   }
-  if (error == EPERM && allowed < priority) {
-    return {Scheduling::kNormal, 0,
-            fmt::format("Real-time priority {} was refused: the limit is {} (ulimit -r). Allow it "
-                        "with a line '@audio - rtprio 95' in /etc/security/limits.d/audio.conf, "
-                        "join the group audio and log in again.",
-                        priority, allowed)};
-  }
+  if (error == EPERM && allowed < priority) return outcome_of(priority, 0);
   return {
       Scheduling::kNormal, 0,
       fmt::format("Real-time priority {} was refused by the system: {}.", priority, reason(error))};
+}
+
+int raise_to_real_time(int priority) {
+  priority = std::clamp(priority, 1, 99);
+  if (real_time_priority() < priority && request(Scheduling::kFifo, priority) != 0) {
+    const int allowed = std::min(allowed_priority(), priority);
+    if (real_time_priority() < allowed) request(Scheduling::kFifo, allowed);
+  }
+  return real_time_priority();
+}
+
+SchedulingOutcome outcome_of(int priority, int obtained) {
+  if (obtained >= priority) return {Scheduling::kFifo, obtained, {}};
+  if (obtained > 0) {
+    return {Scheduling::kFifo, obtained,
+            fmt::format("Priority {} was refused and {} obtained, which is the limit on real-time "
+                        "priorities (ulimit -r).",
+                        priority, obtained)};
+  }
+  return {Scheduling::kNormal, 0,
+          fmt::format("Real-time priority {} was refused: the limit is {} (ulimit -r). Allow it "
+                      "with a line '@audio - rtprio 95' in /etc/security/limits.d/audio.conf, "
+                      "join the group audio and log in again.",
+                      priority, allowed_priority())};
 }
 
 int real_time_priority() {
@@ -113,7 +128,7 @@ int real_time_priority() {
 }
 
 void set_thread_name(std::string_view name) {
-  const std::string fitting(utf8_prefix(name, kMostNameBytes));
+  const std::string fitting(utf8_prefix(name, kMostThreadNameBytes));
   pthread_setname_np(pthread_self(), fitting.c_str());
 }
 

@@ -32,6 +32,13 @@ SchedulingOutcome set_scheduling(Scheduling scheduling, int priority);
 // The real-time priority of the calling thread; 0 under time sharing. [any]
 int real_time_priority();
 
+// The same request for a thread that is somebody else's and in the middle of audio: a priority that
+// it has already and is no lower stays, and nothing is allocated. Returns the priority it has then,
+// 0 under time sharing. A handful of system calls. [any]
+int raise_to_real_time(int priority);
+// What there is to say about a thread that asked for `priority` and has `obtained`. [control]
+SchedulingOutcome outcome_of(int priority, int obtained);
+
 // Names the calling thread, as `top -H` and debuggers show it: the first 15 bytes, never half a
 // character (pthread_setname_np). [control, worker]
 void set_thread_name(std::string_view name);

@@ -230,7 +230,7 @@ void check_schema(Subject& subject) {
   }
 }
 
-constexpr Check kChecks[] = {
+constexpr Check kLibraryChecks[] = {
     {"library.loads", 1, About::kLibrary, "the file is a plugin that this host can load",
      "Nothing else can be looked at. Link with -z defs and -z now, which find missing symbols "
      "early.",
@@ -268,6 +268,6 @@ constexpr Check kChecks[] = {
 
 }  // namespace
 
-std::span<const Check> library_checks() { return kChecks; }
+std::span<const Check> library_checks() { return kLibraryChecks; }
 
 }  // namespace sluice::validate

@@ -157,7 +157,7 @@ void check_no_memory(Subject& subject) {
   subject.note(fmt::format("Each of {} allocations was refused once.", most));
 }
 
-constexpr Check kChecks[] = {
+constexpr Check kLifeChecks[] = {
     {"life.create", 1, About::kType, "nodes are made and destroyed by the thousand without growth",
      "Editing a graph makes and destroys nodes. create allocates little and opens nothing; destroy "
      "gives all of it back.",
@@ -181,6 +181,6 @@ constexpr Check kChecks[] = {
 
 }  // namespace
 
-std::span<const Check> life_checks() { return kChecks; }
+std::span<const Check> life_checks() { return kLifeChecks; }
 
 }  // namespace sluice::validate

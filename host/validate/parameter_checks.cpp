@@ -197,7 +197,7 @@ void check_random(Subject& subject) {
   }
 }
 
-constexpr Check kChecks[] = {
+constexpr Check kParameterChecks[] = {
     {"parameters.limits", 2, About::kType, "each parameter at its limits, each choice",
      "The host allows what the descriptor allows. Narrow the range, or fail in prepare with a "
      "sentence.",
@@ -210,6 +210,6 @@ constexpr Check kChecks[] = {
 
 }  // namespace
 
-std::span<const Check> parameter_checks() { return kChecks; }
+std::span<const Check> parameter_checks() { return kParameterChecks; }
 
 }  // namespace sluice::validate

@@ -321,7 +321,7 @@ void check_float_mode(Subject& subject) {
   }
 }
 
-constexpr Check kChecks[] = {
+constexpr Check kProcessChecks[] = {
     {"process.blocks", 1, About::kPassive, "blocks of 1 to 4096 frames: counts, bounds, progress",
      "The host cuts audio as it likes. Count frames, not samples, and never take or make more than "
      "was offered.",
@@ -369,6 +369,6 @@ constexpr Check kChecks[] = {
 
 }  // namespace
 
-std::span<const Check> process_checks() { return kChecks; }
+std::span<const Check> process_checks() { return kProcessChecks; }
 
 }  // namespace sluice::validate

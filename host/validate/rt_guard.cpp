@@ -31,16 +31,11 @@
 #include <utility>
 
 #include "host/support/audio_section.hpp"
+#include "host/support/sanitizers.hpp"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SLUICE_ADDRESS_SANITIZER || SLUICE_THREAD_SANITIZER
 #define SLUICE_HAS_RT_GUARD 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define SLUICE_HAS_RT_GUARD 0
-#endif
-#endif
-#ifndef SLUICE_HAS_RT_GUARD
+#else
 #define SLUICE_HAS_RT_GUARD 1
 #endif
 

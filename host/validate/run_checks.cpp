@@ -20,7 +20,7 @@ bool has_input(const sluice_type& type) {
   return false;
 }
 
-void check_end(Subject& subject) {
+void check_run_end(Subject& subject) {
   if (!subject.type()) return;
   NodeHost host(subject.data(), subject.values());
   if (!subject.make(host)) return;
@@ -78,7 +78,7 @@ void check_live(Subject& subject) {
   subject.take(host);
 }
 
-void check_again(Subject& subject) {
+void check_run_again(Subject& subject) {
   if (!subject.type()) return;
   NodeHost host(subject.data(), subject.values());
   const auto run = [&] {
@@ -138,9 +138,9 @@ void check_device(Subject& subject) {
   if (host.cycles() == 0) subject.fail("it starts, and calls cycle in none of 2 s.");
 }
 
-constexpr Check kChecks[] = {
+constexpr Check kRunChecks[] = {
     {"run.ends", 1, About::kThreaded, "run comes to its end with its inputs",
-     "A graph is over when all sinks are. Look at SLUICE_INPUT_ENDED.", check_end},
+     "A graph is over when all sinks are. Look at SLUICE_INPUT_ENDED.", check_run_end},
     {"run.stops", 1, About::kThreaded, "run returns soon when it is told to stop, at any wait",
      "Nothing can end a thread from outside. Return when wait answers SLUICE_ERROR_STOPPED.",
      check_stop},
@@ -151,7 +151,7 @@ constexpr Check kChecks[] = {
     {"run.live_parameters", 2, About::kThreaded, "live parameters change while it runs",
      "Read them again when on_parameters() is ready.", check_live},
     {"run.again", 2, About::kThreaded, "it runs again after release, and leaves nothing",
-     "A graph that is edited prepares and runs again.", check_again},
+     "A graph that is edited prepares and runs again.", check_run_again},
     {"peers.dead", 2, About::kThreaded, "a peer that never answers",
      "That is what a machine behind a cut cable looks like.", check_dead_peer},
     {"peers.slow", 2, About::kThreaded, "a peer that takes and gives a few bytes a second",
@@ -165,6 +165,6 @@ constexpr Check kChecks[] = {
 
 }  // namespace
 
-std::span<const Check> run_checks() { return kChecks; }
+std::span<const Check> run_checks() { return kRunChecks; }
 
 }  // namespace sluice::validate

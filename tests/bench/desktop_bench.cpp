@@ -1,6 +1,6 @@
 // How long what the desktop plays into one output takes until it is played into another, through
 // source.loopback and sink.speakers, against PulseAudio's module-loopback, PipeWire's pw-loopback
-// and alsaloop (by way of ALSA's plugin for PulseAudio, as sink.speakers) with the same periods, on
+// and alsaloop (by way of ALSA's plugin for the server, as sink.speakers) with the same periods, on
 // the same private server: an impulse, the median of 20 starts each.
 //
 //   desktop_bench [STARTS] [pulse|pipewire] [ROUTER]
@@ -25,6 +25,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -186,18 +187,8 @@ void print_row(const char* server, const std::string& name, uint32_t frames, con
 void measure(const char* kind, const fs::path& folder) {
   const fs::path place = folder / kind;
   fs::create_directories(place);
-  setenv("PULSE_SERVER", ("unix:" + (place / "socket").string()).c_str(), 1);
-  setenv("ALSA_CONFIG_PATH", (place / "alsa.conf").c_str(), 1);
-  setenv("PULSE_COOKIE", (place / "cookie").c_str(), 1);
   setenv("XDG_RUNTIME_DIR", place.c_str(), 1);
   setenv("HOME", place.c_str(), 1);
-  // pw-loopback looks for its modules where an installed one has them.
-  for (const auto& entry : fs::directory_iterator(kTools.parent_path() / "root" / "usr" / "lib")) {
-    if (!fs::exists(entry.path() / "pipewire-0.3")) continue;
-    setenv("PIPEWIRE_MODULE_DIR", (entry.path() / "pipewire-0.3").c_str(), 1);
-    setenv("SPA_PLUGIN_DIR", (entry.path() / "spa-0.2").c_str(), 1);
-    setenv("PIPEWIRE_CONFIG_DIR", (place / "config").c_str(), 1);
-  }
   const Process server({(kSources / "tests" / "lab" / "sound-server").string(), kind,
                         place.string(), "lab", "other"});
   for (int tries = 0; tries < 400 && !fs::exists(place / "ready"); ++tries) {
@@ -206,6 +197,11 @@ void measure(const char* kind, const fs::path& folder) {
   if (!fs::exists(place / "ready")) {
     std::printf("%-9s did not start\n", kind);
     return;
+  }
+  std::ifstream environment(place / "environment");
+  for (std::string line; std::getline(environment, line);) {
+    const size_t at = line.find('=');
+    setenv(line.substr(0, at).c_str(), line.substr(at + 1).c_str(), 1);
   }
   const std::string program = bin_folder() / "sluice";
   for (const uint32_t frames : {256u, 512u, 1024u}) {

@@ -3,12 +3,15 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <array>
 #include <atomic>
 #include <boost/lockfree/spsc_queue.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -98,11 +101,51 @@ double hop_ns(int blocks, Write write, Read read) {
   return spent / blocks;
 }
 
-// Copies in and copies out: the same work on both sides.
+// What one side of a hop does: with memory of the ring, `done` frames into its block, and with a
+// block of its own, which the queue takes and gives.
+struct Copies {
+  const std::vector<float> source = std::vector<float>(kBlockSamples, 0.25F);
+  std::vector<float> target = std::vector<float>(kBlockSamples);
+
+  void write(std::byte* data, std::uint32_t done, std::uint32_t frames) {
+    std::memcpy(data, source.data() + done * kChannels, frames * kFrameBytes);
+  }
+  void read(const std::byte* data, std::uint32_t done, std::uint32_t frames) {
+    std::memcpy(target.data() + done * kChannels, data, frames * kFrameBytes);
+    keep(target[0]);
+  }
+  void make_own() {}
+  void take_own() { keep(target[0]); }
+};
+
+// As plugins do: samples are made where they are handed over, and each is looked at where it lies.
+struct InPlace {
+  std::vector<float> source = std::vector<float>(kBlockSamples);
+  std::vector<float> target = std::vector<float>(kBlockSamples);
+
+  void write(std::byte* data, std::uint32_t, std::uint32_t frames) {
+    make(reinterpret_cast<float*>(data), frames * kChannels);
+  }
+  void read(const std::byte* data, std::uint32_t, std::uint32_t frames) {
+    keep(sum_of(reinterpret_cast<const float*>(data), frames * kChannels));
+  }
+  void make_own() { make(source.data(), kBlockSamples); }
+  void take_own() { keep(sum_of(target.data(), kBlockSamples)); }
+
+  static void make(float* samples, std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) samples[i] = static_cast<float>(i);
+  }
+  static float sum_of(const float* samples, std::uint32_t count) {
+    std::array<float, 8> sums{};
+    for (std::uint32_t i = 0; i < count; ++i) sums[i % sums.size()] += samples[i];
+    return std::accumulate(sums.begin(), sums.end(), 0.0F);
+  }
+};
+
+template <typename Work>
 Paired measure_hop(CursorPolicy policy) {
   constexpr int kBlocks = 5'000;
-  const std::vector<float> source(kBlockSamples, 0.25F);
-  std::vector<float> target(kBlockSamples);
+  Work work;
   const auto ring = make_ring();
   ring->set_live(false);
   Cursor cursor;
@@ -122,7 +165,7 @@ Paired measure_hop(CursorPolicy policy) {
                 spin.wait();
                 continue;
               }
-              std::memcpy(span.data, source.data() + done * kChannels, span.frames * kFrameBytes);
+              work.write(span.data, done, span.frames);
               ring->end_write(span.frames);
               done += span.frames;
             }
@@ -137,11 +180,10 @@ Paired measure_hop(CursorPolicy policy) {
                 spin.wait();
                 continue;
               }
-              std::memcpy(target.data() + done * kChannels, span.data, span.frames * kFrameBytes);
+              work.read(span.data, done, span.frames);
               cursor.end_read(span.frames);
               done += span.frames;
             }
-            keep(target[0]);
           }
         });
   };
@@ -151,8 +193,9 @@ Paired measure_hop(CursorPolicy policy) {
         [&] {
           Spin spin;
           for (int block = 0; block < kBlocks; ++block) {
+            work.make_own();
             for (std::size_t done = 0; done < kBlockSamples;) {
-              const auto pushed = queue->push(source.data() + done, kBlockSamples - done);
+              const auto pushed = queue->push(work.source.data() + done, kBlockSamples - done);
               if (pushed == 0) spin.wait();
               done += pushed;
             }
@@ -162,11 +205,11 @@ Paired measure_hop(CursorPolicy policy) {
           Spin spin;
           for (int block = 0; block < kBlocks; ++block) {
             for (std::size_t done = 0; done < kBlockSamples;) {
-              const auto popped = queue->pop(target.data() + done, kBlockSamples - done);
+              const auto popped = queue->pop(work.target.data() + done, kBlockSamples - done);
               if (popped == 0) spin.wait();
               done += popped;
             }
-            keep(target[0]);
+            work.take_own();
           }
         });
   };
@@ -305,10 +348,12 @@ int main() {
   sluice::bench::Table table(
       "ring: 480-frame stereo f32 blocks, 8192 frames; medians of 101 paired rounds; peer: "
       "boost::lockfree::spsc_queue<float>");
+  table.row_at_most("two threads, made and looked at in place, waiting cursor",
+                    measure_hop<InPlace>(CursorPolicy::kWait), "ns", 1.0);
   table.row_at_most("two threads, copy in and out, waiting cursor",
-                    measure_hop(CursorPolicy::kWait), "ns", 1.0);
-  table.row("two threads, copy in and out, skip cursor", measure_hop(CursorPolicy::kSkip), "ns", "",
-            true);
+                    measure_hop<Copies>(CursorPolicy::kWait), "ns", 1.0);
+  table.row("two threads, copy in and out, skip cursor", measure_hop<Copies>(CursorPolicy::kSkip),
+            "ns", "", true);
   table.row_at_most("1 writer, 16 waiting cursors, one thread, handed over",
                     measure_fan_out(CursorPolicy::kWait, Look::kHandedOver), "ns", 0.2);
   table.row("1 writer, 16 skip cursors, one thread, handed over",

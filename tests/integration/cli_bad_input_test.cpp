@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 
+#include "host/support/sanitizers.hpp"
 #include "tests/integration/cli_fixture.hpp"
 #include "tests/support/folders.hpp"
 
@@ -118,6 +119,38 @@ TEST_F(CliBadInput, Port_on_two_addresses_is_no_conflict_but_a_wildcard_takes_al
   for (const char* const all : {"", "*", "0.0.0.0", "::", "127.0.0.1"}) {
     EXPECT_THAT(refusal(listeners("127.0.0.1", all)), HasSubstr("both a and b")) << all;
     EXPECT_THAT(refusal(listeners(all, "127.0.0.1")), HasSubstr("both a and b")) << all;
+  }
+}
+
+TEST_F(CliBadInput, Device_opened_by_two_nodes_names_both) {
+  const auto twice = [](const std::string& type, const std::string& a, const std::string& b) {
+    const std::string start = "{\"type\": \"" + type + "\", \"params\": {";
+    const bool is_source = type.starts_with("source");
+    return graph_of("\"a\": " + start + a + "}}, \"b\": " + start + b + "}}, " +
+                        (is_source ? R"("z": "sink.null")" : R"("z": "source.tone")"),
+                    is_source ? R"("a -> z", "b -> o")" : R"("z -> a", "z -> b", "z -> o")");
+  };
+  const std::string card = R"("device": "hw:CARD=none,DEV=0")";
+  EXPECT_THAT(refusal(twice("source.alsa", card, card)),
+              AllOf(HasSubstr("/nodes/b/params/device: both a and b take the same capture device"),
+                    HasSubstr("hw:CARD=none,DEV=0")));
+  EXPECT_THAT(refusal(twice("sink.alsa", card, card)), HasSubstr("the same playback device"));
+  for (const char* const type : {"source.device", "sink.speakers"}) {
+    EXPECT_THAT(refusal(twice(type, R"("device": "JACK:none")", R"("device": "JACK:none")")),
+                HasSubstr("/nodes/b/params/device: both a and b take the same"))
+        << type;
+  }
+  EXPECT_THAT(refusal(twice("source.aloop", R"("card": "None")", R"("card": "None")")),
+              HasSubstr("/nodes/b/params/card: both a and b take the same loopback cable"));
+  for (const std::string& sound :
+       {twice("source.alsa", card, R"("device": "hw:CARD=none,DEV=1")"),
+        twice("source.aloop", R"("card": "None")", R"("card": "None", "subdevice": 1)"),
+        graph_of("\"a\": {\"type\": \"source.alsa\", \"params\": {" + card +
+                     "}}, \"b\": {\"type\": \"sink.alsa\", \"params\": {" + card + "}}",
+                 R"("a -> b", "a -> o")")}) {
+    write(work_ / "g.json", sound);
+    const Ended ended = sluice({"check", "g.json"});
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
   }
 }
 
@@ -239,7 +272,7 @@ TEST_F(CliBadPlugin, Missing_library_is_named) {
 }
 
 TEST_F(CliBadPlugin, Sanitizer_build_names_the_flag) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SLUICE_ADDRESS_SANITIZER || SLUICE_THREAD_SANITIZER
   GTEST_SKIP() << "under a sanitizer these can be used";
 #else
   EXPECT_THAT(refusal_with("sanitized"), HasSubstr("-fsanitize=address"));
@@ -265,7 +298,7 @@ TEST_F(CliBadPlugin, Unused_beside_good_ones_disturbs_no_graph) {
 }
 
 TEST_F(CliBadPlugin, List_of_plugins_names_every_bad_file) {
-#if defined(__SANITIZE_THREAD__)
+#if SLUICE_THREAD_SANITIZER
   GTEST_SKIP() << "what says that it has ThreadSanitizer is loaded here, and ends its host";
 #endif
   const Ended ended = sluice({"plugins", "--plugin-dir", bad_plugin_folder()});

@@ -207,6 +207,24 @@ TEST_F(Cli, Render_twice_is_bit_identical) {
   }
 }
 
+TEST_F(Cli, Render_for_some_seconds_ends_at_the_frame_with_and_without_a_clock) {
+  for (const char* const source :
+       {"source.tone", "source.tone live=true", "source.wav loop=true"}) {
+    const std::string file = std::string(source) == "source.wav loop=true"
+                                 ? " path=" + (fs::path(kGraphs) / "demo.wav").string()
+                                 : std::string();
+    const Ended ended =
+        sluice({"render", "--for", "6.5", "-e",
+                source + file + " -> filter.gain limiter=on -> sink.wav path=o.wav"});
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr("none lost"));
+    EXPECT_EQ(sound_info(work_ / "o.wav").frames, 312'000u + 240u) << source;
+  }
+  // What waits for ever ends too.
+  const Ended ended = sluice({"render", "--for", "2", "-e", "source.tone -> sink.tcp port=9"});
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
 TEST_F(Cli, Demo_runs_to_its_end_and_is_bit_exact) {
   const std::string port = std::to_string(free_port());
   const Ended ended = sluice({"run", fs::path(kGraphs) / "demo.json", "--var", "port=" + port,
@@ -222,6 +240,12 @@ TEST_F(Cli, Demo_runs_to_its_end_and_is_bit_exact) {
                                        "[0-9.]+ ms, waiting in buffers included\\.\n$"));
   EXPECT_THAT(ended.err, AllOf(HasSubstr(", port " + port + ","), HasSubstr("sent 194400 frames"),
                                Not(ContainsRegex("e\\+[0-9]")), Not(ContainsRegex(" \n"))));
+  // While it played: time, levels, the gate against its threshold, latency, fill of each edge.
+  EXPECT_THAT(
+      ended.err,
+      ContainsRegex("\n0:[0-9.]+  wav (. -?[0-9]+ dB|ended)  receive (. -?[0-9]+ dB|waits)  "
+                    "gate -[0-9a-z]+ of -50 dB  latency [0-9]+ ms  .* gate>prefill. "
+                    "prefill>s16. s16>send."));
 }
 
 }  // namespace

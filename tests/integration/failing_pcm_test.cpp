@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "host/support/sanitizers.hpp"
 #include "tests/integration/sound_lab.hpp"
 
 namespace sluice::tests {
@@ -15,7 +16,7 @@ namespace {
 class FailingPcm : public Cli, public ::testing::WithParamInterface<const char*> {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_THREAD__)
+#if SLUICE_THREAD_SANITIZER
     GTEST_SKIP() << "ThreadSanitizer does not see how PortAudio synchronises.";
 #endif
     write(work_ / "alsa.conf", "</usr/share/alsa/alsa.conf>\npcm_type.failing { lib \"" +

@@ -201,6 +201,19 @@ TEST_F(Live, Reconnect_skips_the_wait_of_a_node_that_has_lost_its_peer) {
   EXPECT_THAT(wrong.output, HasSubstr("There is no node fat"));
 }
 
+TEST_F(Live, Node_that_opens_a_device_is_replaced_beside_the_one_that_has_it) {
+  write("cards.json", R"({"sluice": 1, "name": "cards", "nodes": {
+    "tone": {"type": "source.tone", "params": {"live": true}},
+    "card": {"type": "sink.alsa", "params": {"device": "hw:CARD=none,DEV=0"}}},
+    "edges": ["tone -> card"]})");
+  start("cards.json");
+  wait_for("cards");
+  EXPECT_EQ(sluice("set card.buffer_frames 256").output, "replace card (buffer_frames)\n");
+  const Outcome second = sluice("add other sink.alsa device=hw:CARD=none,DEV=0 'tone -> other'");
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_THAT(second.output, HasSubstr("take the same playback device"));
+}
+
 TEST_F(Live, Second_graph_of_a_name_is_refused_and_two_must_be_told_apart) {
   write("live.json", kGraph);
   std::string other = kGraph;

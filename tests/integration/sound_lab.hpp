@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "host/support/sanitizers.hpp"
 #include "tests/integration/cli_fixture.hpp"
 #include "tests/support/sound_files.hpp"
 #include "tests/support/sound_server.hpp"
@@ -126,7 +127,7 @@ class SoundLab : public Cli {
 
 class Speakers : public SoundLab {
  protected:
-#if defined(__SANITIZE_THREAD__)
+#if SLUICE_THREAD_SANITIZER
   void SetUp() override {
     GTEST_SKIP() << "ThreadSanitizer does not see how libpulse and PortAudio synchronise.";
   }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -44,6 +45,16 @@ size_t first_gap(const std::vector<uint32_t>& numbers, size_t from = 0) {
     if (numbers[i] != numbers[i - 1] + 1) return i;
   }
   return numbers.size();
+}
+
+// The largest value of a statistic in such a file.
+double most_of(const std::string& statistics, const std::string& name) {
+  const std::string key = "\"" + name + "\": ";
+  double most = -1;
+  for (size_t at = 0; (at = statistics.find(key, at)) != std::string::npos; ++at) {
+    most = std::max(most, std::strtod(statistics.c_str() + at + key.size(), nullptr));
+  }
+  return most;
 }
 
 class TcpPeers : public Cli {
@@ -108,6 +119,41 @@ TEST_F(TcpPeers, Peer_resets_in_mid_frame_the_next_connection_begins_with_a_whol
   const Ended ended = running.finish();
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("reset the connection"));
+}
+
+// One file, one ring, three senders; one server is stuck.
+TEST_F(TcpPeers, Shipped_graph_plays_to_several_servers_and_one_that_is_stuck_holds_up_no_other) {
+  SocketServer lobby(kLocal), bar(kLocal), garden(kLocal);
+  Words words{"run", kGraphs + "/several-servers.json"};
+  for (const auto& [name, server] :
+       {std::pair{"lobby", &lobby}, std::pair{"bar", &bar}, std::pair{"garden", &garden}}) {
+    words.insert(words.end(),
+                 {"--var", std::string(name) + "_port=" + std::to_string(server->port())});
+  }
+  Running running(work_, home_, words);
+  const std::string audio = content(kGraphs + "/demo.wav").substr(44);
+  ASSERT_TRUE(garden.accept());
+  const auto two_seconds = [&](SocketServer& server) {
+    EXPECT_TRUE(server.accept());
+    std::string heard;
+    for (std::string part = " "; heard.size() < 384'000 && !part.empty(); heard += part) {
+      part = server.read(65'536);
+    }
+    heard.resize(384'000);
+    return heard;
+  };
+  std::jthread other([&] { EXPECT_TRUE(two_seconds(bar) == audio.substr(0, 384'000)); });
+  EXPECT_TRUE(two_seconds(lobby) == audio.substr(0, 384'000));
+  other.join();
+  EXPECT_TRUE(running.wait_until([&] {
+    return running.said().err.find("garden: 127.0.0.1:" + std::to_string(garden.port()) +
+                                   " accepts audio and does not read it") != std::string::npos;
+  })) << running.said().err;
+  running.signal(SIGINT);
+  lobby.close();
+  bar.close();
+  garden.close();
+  EXPECT_EQ(running.finish().exit_code, 0);
 }
 
 // ---- Over a wire ----
@@ -274,7 +320,7 @@ TEST_F(TcpWire, Server_host_vanishes_it_is_noticed_within_ten_seconds_and_met_ag
     const auto here = wire_->near();
     running.emplace(
         work_, home_,
-        Words{"run", "-e",
+        Words{"run", "--stats", "s.jsonl", "-e",
               "source.tone wave=counter live=true -> sink.tcp host=" + std::string(Wire::kFar4) +
                   " port=" + std::to_string(server->port())});
   }
@@ -297,6 +343,10 @@ TEST_F(TcpWire, Server_host_vanishes_it_is_noticed_within_ten_seconds_and_met_ag
   running->signal(SIGINT);
   server->close();
   EXPECT_EQ(running->finish().exit_code, 0);
+  // The kernel's own view of it: what was sent again and again, and not acknowledged.
+  EXPECT_GE(most_of(content(work_ / "s.jsonl"), "retransmits"), 1);
+  EXPECT_GE(most_of(content(work_ / "s.jsonl"), "unsent_bytes"), 65'536 / 2);
+  EXPECT_GT(most_of(content(work_ / "s.jsonl"), "round_trip_us"), 0);
 }
 
 }  // namespace

@@ -55,6 +55,11 @@ void SoundServer::start() {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   ASSERT_TRUE(fs::exists(ready)) << log();
+  std::ifstream environment(folder_ / "environment");
+  for (std::string line; std::getline(environment, line);) {
+    const size_t at = line.find('=');
+    setenv(line.substr(0, at).c_str(), line.substr(at + 1).c_str(), 1);
+  }
 }
 
 void SoundServer::kill() {

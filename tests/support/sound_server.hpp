@@ -18,14 +18,15 @@ class SoundServer {
   static bool is_there();
 
   // `kind`: pulse, pipewire or jack; the outputs are null sinks. Everything of it lies in `folder`.
-  // What runs from now on in this process finds it by the environment. Not started yet.
+  // What this process starts from now on finds it by the environment. Not started yet.
   SoundServer(std::string kind, std::filesystem::path folder,
               std::vector<std::string> outputs = {"lab"});
   SoundServer(const SoundServer&) = delete;
   SoundServer& operator=(const SoundServer&) = delete;
   ~SoundServer();
 
-  // Starts it and waits until it is there; a failure of the test if it does not come.
+  // Starts it and waits until it is there; a failure of the test if it does not come. What its
+  // clients need beyond its address is in the environment then.
   void start();
   // Ends it without a word to its clients.
   void kill();

@@ -79,7 +79,8 @@ bool bring_up(const std::string& name) {
   const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   ifreq request{};
   name.copy(request.ifr_name, IFNAMSIZ - 1);
-  for (const uint32_t command : {ETHTOOL_STXCSUM, ETHTOOL_SGSO, ETHTOOL_SGRO}) {
+  for (const uint32_t command :
+       {uint32_t{ETHTOOL_STXCSUM}, uint32_t{ETHTOOL_SGSO}, uint32_t{ETHTOOL_SGRO}}) {
     ethtool_value value{command, 0};
     request.ifr_data = reinterpret_cast<char*>(&value);
     (void)ioctl(socket, SIOCETHTOOL, &request);

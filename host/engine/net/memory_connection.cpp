@@ -8,7 +8,7 @@
 namespace sluice::engine {
 namespace {
 
-constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kVirtualNsPerMs = 1'000'000;
 constexpr int64_t kNsPerS = 1'000'000'000;
 constexpr int64_t kFirstRetryNs = kNsPerS;  // RFC 6298, section 2.1
 constexpr size_t kDefaultSendBufferBytes = 256 * 1024;
@@ -159,7 +159,7 @@ int64_t MemoryConnection::give_up_ns(const Side& side) const {
   const sluice_stream_options& o = side.options;
   if (side.acknowledged < side.accepted) {
     if (!o.user_timeout_ms) return SLUICE_FOREVER;
-    return side.last_progress_ns + int64_t{o.user_timeout_ms} * kNsPerMs;
+    return side.last_progress_ns + int64_t{o.user_timeout_ms} * kVirtualNsPerMs;
   }
   const bool has_keepalive = o.keepalive_idle_s || o.keepalive_interval_s || o.keepalive_count;
   if (is_passable() || !has_keepalive) return SLUICE_FOREVER;
@@ -170,7 +170,7 @@ int64_t MemoryConnection::give_up_ns(const Side& side) const {
   int64_t probes = o.keepalive_count ? o.keepalive_count : kDefaultKeepaliveCount;
   if (o.user_timeout_ms) {
     // The user timeout replaces the count: it ends at the first probe due after it (tcp(7)).
-    const int64_t rest_ns = int64_t{o.user_timeout_ms} * kNsPerMs - idle_ns;
+    const int64_t rest_ns = int64_t{o.user_timeout_ms} * kVirtualNsPerMs - idle_ns;
     probes = std::max<int64_t>(1, (rest_ns + interval_ns - 1) / interval_ns);
   }
   return side.last_heard_ns + idle_ns + probes * interval_ns;

@@ -50,12 +50,16 @@ std::string connect_sentence(int error, const std::string& peer) {
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
       return "There is no route to " + peer + ": connect this machine to that network.";
+    case EINVAL:
+      if (!peer.starts_with("[fe80:")) break;
+      return peer + " is an address of one link: name the interface behind it, as in fe80::1%eth0.";
     case EACCES:
     case EPERM:
       return "This system forbids a connection to " + peer + ": look at its firewall rules.";
     default:
-      return "No connection to " + peer + ": " + system_text(error) + ".";
+      break;
   }
+  return "No connection to " + peer + ": " + system_text(error) + ".";
 }
 
 std::string broken_sentence(int error, const std::string& peer) {

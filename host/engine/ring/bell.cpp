@@ -34,7 +34,7 @@ std::int64_t monotonic_ns() noexcept {
 
 Bell::~Bell() {
   const int descriptor = event_descriptor_.load(std::memory_order_relaxed);
-  if (descriptor >= 0) close(descriptor);
+  if (descriptor >= 0) ::close(descriptor);
 }
 
 Bell::Woken Bell::wait(Ticket ticket, std::int64_t deadline_ns) noexcept {
@@ -66,7 +66,7 @@ support::Status Bell::prepare_descriptors() noexcept {
   }
   int none = -1;
   if (!event_descriptor_.compare_exchange_strong(none, made, std::memory_order_acq_rel)) {
-    close(made);
+    ::close(made);
   }
   return {};
 }

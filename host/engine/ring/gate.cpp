@@ -8,16 +8,11 @@
 namespace sluice::engine {
 namespace {
 
-constexpr std::uint64_t kPinnedBit = CursorSlot::kPinnedBit;
-constexpr std::uint64_t kSkipBit = CursorSlot::kSkipBit;
-constexpr std::uint64_t kFreeWord = CursorSlot::kFreeWord;
-constexpr unsigned kShift = CursorSlot::kPositionShift;
-
 // A reader that releases and pins again faster than we look is treated as pinned after this many.
 constexpr int kMoveAttempts = 4;
 
 bool is_movable(std::uint64_t word) noexcept {
-  return (word & (kSkipBit | kPinnedBit)) == kSkipBit;
+  return (word & (CursorSlot::kSkipBit | CursorSlot::kPinnedBit)) == CursorSlot::kSkipBit;
 }
 
 using Masks = std::array<std::uint64_t, GateHeader::kMaskWords>;
@@ -51,17 +46,17 @@ void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want wan
   bool waits = false;
   bool pinned = false;
   const auto insist = [&](std::uint64_t word) {
-    const std::uint64_t position = word >> kShift;
-    insisted = std::min(insisted, position);
-    if (position + capacity_ < needed) {
-      (evict && (word & kSkipBit) != 0 ? pinned : waits) = true;
+    const std::uint64_t oldest = insisted_on(word, evict);
+    insisted = std::min(insisted, oldest);
+    if (oldest + capacity_ < needed) {
+      (evict && (word & CursorSlot::kSkipBit) != 0 ? pinned : waits) = true;
     }
   };
   for_each_slot(slots, header_, [&](const CursorSlot& slot) {
     const std::uint64_t word = slot.word.load(std::memory_order_acquire);
-    if (word == kFreeWord) return;
+    if (word == CursorSlot::kFreeWord) return;
     if (evict && is_movable(word)) {
-      movable = std::min(movable, word >> kShift);
+      movable = std::min(movable, word >> CursorSlot::kPositionShift);
     } else {
       insist(word);
     }
@@ -74,18 +69,21 @@ void Gate::scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want wan
     for_each_slot(slots, header_, [&](CursorSlot& slot) {
       std::uint64_t word = slot.word.load(std::memory_order_acquire);
       for (int attempt = 0; attempt < kMoveAttempts; ++attempt) {
-        if (word == kFreeWord || !is_movable(word) || (word >> kShift) + capacity_ >= reach) break;
+        if (word == CursorSlot::kFreeWord || !is_movable(word) ||
+            (word >> CursorSlot::kPositionShift) + capacity_ >= reach) {
+          break;
+        }
         const std::uint64_t target = slot.skip_target.load(std::memory_order_relaxed);
         const std::uint64_t moved = std::max(newest - std::min(newest, target), reach - capacity_);
-        const std::uint64_t moved_word = moved << kShift | kSkipBit;
+        const std::uint64_t moved_word = moved << CursorSlot::kPositionShift | CursorSlot::kSkipBit;
         if (slot.word.compare_exchange_strong(word, moved_word, std::memory_order_acq_rel,
                                               std::memory_order_acquire)) {
           word = moved_word;
         }
       }
-      if (word == kFreeWord) return;
-      if (is_movable(word) && (word >> kShift) + capacity_ >= reach) {
-        movable = std::min(movable, word >> kShift);
+      if (word == CursorSlot::kFreeWord) return;
+      if (is_movable(word) && (word >> CursorSlot::kPositionShift) + capacity_ >= reach) {
+        movable = std::min(movable, word >> CursorSlot::kPositionShift);
       } else {
         insist(word);
       }
@@ -99,8 +97,8 @@ std::uint64_t Gate::oldest_held(std::uint64_t newest, bool evict) const noexcept
   std::uint64_t held = newest;
   for_each_slot(owned_slots(header_), header_, [&](const CursorSlot& slot) {
     const std::uint64_t word = slot.word.load(std::memory_order_acquire);
-    if (word == kFreeWord || (evict && is_movable(word))) return;
-    held = std::min(held, word >> kShift);
+    if (word == CursorSlot::kFreeWord || (evict && is_movable(word))) return;
+    held = std::min(held, insisted_on(word, evict));
   });
   return held;
 }

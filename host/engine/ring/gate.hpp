@@ -70,10 +70,14 @@ class Gate {
  public:
   // `header` outlives the gate. `capacity` and `history` in items: the limit is raised ahead, in
   // steps of an eighth to a half of the capacity, but where that suffices not into the newest
-  // `history`, which readers may still want to attach at.
-  Gate(GateHeader& header, std::uint64_t capacity, std::uint64_t history) noexcept
+  // `history`, which readers may still want to attach at. With `evict` a waiting cursor insists on
+  // `trail` items behind it, too (less than the capacity): skip cursors that are no further behind
+  // lose nothing.
+  Gate(GateHeader& header, std::uint64_t capacity, std::uint64_t history,
+       std::uint64_t trail) noexcept
       : header_(header),
         capacity_(capacity),
+        trail_(trail),
         step_(std::clamp(capacity - std::min(capacity, history), capacity / 8, capacity / 2)) {}
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
@@ -119,10 +123,17 @@ class Gate {
  private:
   static constexpr std::uint64_t kNobody = std::numeric_limits<std::uint64_t>::max() / 2;
 
+  // What a cursor of that word insists on.
+  std::uint64_t insisted_on(std::uint64_t word, bool evict) const noexcept {
+    const std::uint64_t position = word >> CursorSlot::kPositionShift;
+    if (!evict || (word & CursorSlot::kSkipBit) != 0) return position;
+    return position - std::min(position, trail_);
+  }
   void scan(std::uint64_t newest, std::uint64_t needed, bool evict, Want want) noexcept;
 
   GateHeader& header_;
   const std::uint64_t capacity_;
+  const std::uint64_t trail_;
   const std::uint64_t step_;      // to raise the limit rarely: that costs a full fence
   std::uint64_t usable_ = 0;      // own limit, at most published_
   std::uint64_t published_ = 0;   // what header_.limit says

@@ -136,6 +136,13 @@ class MarkReader {
   // Whether there is a mark, or loss of one, that `take` has not told. One load. [any]
   bool has_news() const noexcept { return ring_ != nullptr && ring_->count() != next_; }
 
+  // Whether `take` would give one, or find that some are lost. [any]
+  bool has_news_at(std::uint64_t position) const noexcept {
+    if (!has_news()) return false;
+    const std::optional<sluice_mark> mark = ring_->read(next_);
+    return !mark || mark->position <= position;
+  }
+
   // The next mark that lies at or before `position`; nothing if there is none. Marks that were
   // overwritten before they were taken are counted in lost(). [any]
   std::optional<sluice_mark> take(

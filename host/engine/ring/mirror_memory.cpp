@@ -10,7 +10,9 @@
 #include <string>
 #include <system_error>
 
-#if defined(__SANITIZE_ADDRESS__)
+#include "host/support/sanitizers.hpp"
+
+#if SLUICE_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -62,7 +64,7 @@ support::Result<MirrorMemory> MirrorMemory::create(const char* name, std::size_t
 
   void* base = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return refused("address space", data_bytes, errno);
-#if defined(__SANITIZE_ADDRESS__)
+#if SLUICE_ADDRESS_SANITIZER
   // Where a stack has lain, its frames are still marked.
   ASAN_UNPOISON_MEMORY_REGION(base, mapped);
 #endif
@@ -87,7 +89,7 @@ support::Result<MirrorMemory> MirrorMemory::create(const char* name, std::size_t
 
 MirrorMemory::~MirrorMemory() {
   if (base_ != nullptr) munmap(base_, header_bytes_ + 2 * data_bytes_);
-  if (descriptor_ >= 0) close(descriptor_);
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 void MirrorMemory::swap(MirrorMemory& other) noexcept {

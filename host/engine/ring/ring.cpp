@@ -9,11 +9,6 @@
 #include <utility>
 
 namespace sluice::engine {
-namespace {
-
-constexpr unsigned kShift = CursorSlot::kPositionShift;
-
-}  // namespace
 
 support::Result<std::unique_ptr<Ring>> Ring::create(const RingOptions& options) {
   constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40;
@@ -43,8 +38,9 @@ Ring::Ring(MirrorMemory memory, const RingOptions& options, std::uint64_t capaci
       data_(memory_.data()),
       data_bytes_(memory_.data_bytes()),
       capacity_(capacity),
+      trail_(options.trail_frames),
       frame_bytes_(options.frame_bytes),
-      gate_(*header_, capacity, options.history_frames),
+      gate_(*header_, capacity, options.history_frames, options.trail_frames),
       live_(options.live) {}
 
 WriteSpan Ring::begin_write_slowly(std::uint32_t want) noexcept {
@@ -99,7 +95,7 @@ std::optional<Ring::CursorState> Ring::cursor_state(std::uint32_t slot) const no
   const CursorSlot& it = header_->slots[slot];
   const std::uint64_t word = it.word.load(std::memory_order_acquire);
   if (word == CursorSlot::kFreeWord) return std::nullopt;
-  return CursorState{word >> kShift, it.lost.load(std::memory_order_relaxed),
+  return CursorState{word >> CursorSlot::kPositionShift, it.lost.load(std::memory_order_relaxed),
                      (word & CursorSlot::kSkipBit) != 0 ? CursorPolicy::kSkip : CursorPolicy::kWait,
                      (word & CursorSlot::kPinnedBit) != 0};
 }

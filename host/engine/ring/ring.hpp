@@ -25,6 +25,7 @@ struct RingOptions {
   std::uint32_t frame_bytes = 0;     // 1 and more
   std::uint64_t minimum_frames = 0;  // capacity is the next possible size from here
   std::uint64_t history_frames = 0;  // see Ring::oldest; half the ring at least
+  std::uint64_t trail_frames = 0;    // see Ring::ahead_frames; less than minimum_frames
   bool live = true;                  // see Ring::set_live
   const char* name = "sluice-ring";  // shown in /proc/PID/maps
 };
@@ -59,6 +60,9 @@ class Ring {
   // Frames that fit: a multiple of page / gcd(page, frame_bytes), at least as many as asked. [any]
   std::uint64_t capacity_frames() const noexcept { return capacity_; }
   std::uint32_t frame_bytes() const noexcept { return frame_bytes_; }
+  // How far ahead of a waiting cursor a live ring is written: what is left of the capacity behind
+  // RingOptions::trail_frames. Skip cursors that trail the waiting one by no more lose nothing.
+  std::uint64_t ahead_frames() const noexcept { return capacity_ - trail_; }
 
   // Room for up to `want` frames, contiguous. Fewer if cursors are in the way (blocker() says what
   // kind); a live ring has moved on its lagging skip cursors before it gives fewer. One span at a
@@ -187,7 +191,7 @@ class Ring {
   GateHeader* header_;
   std::byte* data_;
   std::uint64_t data_bytes_;
-  std::uint64_t capacity_;
+  std::uint64_t capacity_, trail_;
   std::uint32_t frame_bytes_;
   std::atomic<std::uint64_t> dropped_{0};
 

@@ -245,7 +245,7 @@ TEST_F(Alsa, Offline_is_refused) {
     const auto status =
         node.prepare({sizeof(sluice_format), SLUICE_SAMPLE_S16, 2, 48000}, SLUICE_MODE_OFFLINE);
     ASSERT_FALSE(status);
-    EXPECT_THAT(status.error().message, HasSubstr("real time; use sluice run"));
+    EXPECT_THAT(status.error().message, HasSubstr("in real time alone: use"));
   }
 }
 

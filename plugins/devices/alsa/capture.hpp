@@ -61,7 +61,7 @@ class Capturing : public sluice::Threaded<T> {
   void prepare_capture(sluice::Setup& setup) {
     if (setup.is_offline()) {
       throw sluice::Failure{SLUICE_ERROR_UNSUPPORTED,
-                            "A sound device runs in real time; use sluice run."};
+                            "A sound device runs in real time alone: use 'sluice run'."};
     }
     format_ = setup.format();
     setup.port(kOut).max_block_frames = most_frames();

@@ -44,7 +44,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa>, public alsa::SinkDeclaration
   void prepare(sluice::Setup& setup) {
     if (setup.is_offline()) {
       throw sluice::Failure{SLUICE_ERROR_UNSUPPORTED,
-                            "A sound device runs in real time; use sluice run."};
+                            "A sound device runs in real time alone: use 'sluice run'."};
     }
     device_ = text(kDevice);
     format_ = setup.format();

@@ -20,8 +20,10 @@ struct SinkDeclaration {
       "formats and channels only if it has none that Sluice speaks."};
   enum Parameter : uint32_t { kDevice, kRateHz, kChannels, kFormat, kBuffer, kCount, kAbsent };
   static constexpr sluice_parameter kParameters[] = {
-      sluice::text("device", "default",
-                   "Name of an ALSA PCM: default, hw:CARD=PCH,DEV=0, or one of an asoundrc."),
+      sluice::claiming(
+          sluice::text("device", "default",
+                       "Name of an ALSA PCM: default, hw:CARD=PCH,DEV=0, or one of an asoundrc."),
+          "playback device"),
       sluice::integer("rate_hz", "Hz", 0, SLUICE_MAX_RATE_HZ, 0,
                       "Frames per second; 0 for the rate that comes, or else one the device has."),
       sluice::integer("channels", nullptr, 0, SLUICE_MAX_CHANNELS, 0,

@@ -31,9 +31,9 @@ class SourceAloop : public alsa::Capturing<SourceAloop> {
       "the card's controls may be written, else resample. A card that is not there is waited for.",
       SLUICE_TYPE_FOLLOWS_READER};
   enum Parameter : uint32_t {
-    kCard,
     kDevice,
     kSubdevice,
+    kCard,
     kRateHz,
     kChannels,
     kFormat,
@@ -42,10 +42,16 @@ class SourceAloop : public alsa::Capturing<SourceAloop> {
     kDrift
   };
   static constexpr sluice_parameter kParameters[] = {
-      sluice::text("card", "Loopback", "The card, by its id, its name or its number."),
-      sluice::integer("device", nullptr, 0, 1, 1,
-                      "The device to capture from; programs play into the other one."),
-      sluice::integer("subdevice", nullptr, 0, 7, 0, "The cable: the same number at both ends."),
+      sluice::claiming(
+          sluice::integer("device", nullptr, 0, 1, 1,
+                          "The device to capture from; programs play into the other one."),
+          "loopback cable"),
+      sluice::claiming(sluice::integer("subdevice", nullptr, 0, 7, 0,
+                                       "The cable: the same number at both ends."),
+                       "loopback cable"),
+      sluice::claiming(
+          sluice::text("card", "Loopback", "The card, by its id, its name or its number."),
+          "loopback cable"),
       sluice::integer("rate_hz", "Hz", 8000, 192000, 48000, "Frames per second."),
       sluice::integer("channels", nullptr, 1, 32, 2, "Number of channels."),
       sluice::choice("format", kFixedFormats, 1, "Sample format."),

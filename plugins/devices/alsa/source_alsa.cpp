@@ -23,8 +23,10 @@ class SourceAlsa : public alsa::Capturing<SourceAlsa> {
       "formats and channels only if it has none that Sluice speaks."};
   enum Parameter : uint32_t { kDevice, kRateHz, kChannels, kFormat, kBuffer, kCount };
   static constexpr sluice_parameter kParameters[] = {
-      sluice::text("device", "default",
-                   "Name of an ALSA PCM: default, hw:CARD=PCH,DEV=0, or one of an asoundrc."),
+      sluice::claiming(
+          sluice::text("device", "default",
+                       "Name of an ALSA PCM: default, hw:CARD=PCH,DEV=0, or one of an asoundrc."),
+          "capture device"),
       sluice::integer("rate_hz", "Hz", 0, SLUICE_MAX_RATE_HZ, 0,
                       "Frames per second; 0 for 48000 or what the device has nearest to it."),
       sluice::integer("channels", nullptr, 0, SLUICE_MAX_CHANNELS, 0,

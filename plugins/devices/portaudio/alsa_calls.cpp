@@ -23,7 +23,7 @@ namespace {
 
 // libasound's own function of that name.
 template <typename Function>
-Function* original(const char* name) {
+Function* alsas_own(const char* name) {
   static void* const library = dlopen("libasound.so.2", RTLD_LAZY | RTLD_NOLOAD);
   return reinterpret_cast<Function*>(dlsym(library, name));
 }
@@ -45,7 +45,7 @@ extern "C" {
 SLUICE_EXPORTED int snd_pcm_poll_descriptors_revents(snd_pcm_t* pcm, pollfd* descriptors,
                                                      unsigned int count, unsigned short* events) {
   static auto* const look =
-      original<decltype(snd_pcm_poll_descriptors_revents)>("snd_pcm_poll_descriptors_revents");
+      alsas_own<decltype(snd_pcm_poll_descriptors_revents)>("snd_pcm_poll_descriptors_revents");
   if (look(pcm, descriptors, count, events) < 0) {
     rest();
     *events = 0;
@@ -54,14 +54,14 @@ SLUICE_EXPORTED int snd_pcm_poll_descriptors_revents(snd_pcm_t* pcm, pollfd* des
 }
 
 SLUICE_EXPORTED int snd_pcm_prepare(snd_pcm_t* pcm) {
-  static auto* const prepare = original<decltype(snd_pcm_prepare)>("snd_pcm_prepare");
+  static auto* const prepare = alsas_own<decltype(snd_pcm_prepare)>("snd_pcm_prepare");
   const int error = prepare(pcm);
   cannot_prepare = error < 0;
   return error;
 }
 
 SLUICE_EXPORTED int snd_pcm_status(snd_pcm_t* pcm, snd_pcm_status_t* status) {
-  static auto* const ask = original<decltype(snd_pcm_status)>("snd_pcm_status");
+  static auto* const ask = alsas_own<decltype(snd_pcm_status)>("snd_pcm_status");
   if (cannot_prepare) rest();
   return ask(pcm, status);
 }

@@ -248,14 +248,14 @@ bool DeviceStream::open() {
     channels = *std::max_element(options_.channel_map.begin(), options_.channel_map.end());
   }
   device_channels_ = std::max(channels, 1u);
-  const double latency_s =
-      options_.latency_ms > 0
-          ? options_.latency_ms * 1e-3
-          : std::max(device->low_latency_s, 2.0 * options_.buffer_frames / options_.format.rate_hz);
+  const bool plays = options_.direction == Direction::kPlayback;
+  const double buffer_s = static_cast<double>(options_.buffer_frames) / options_.format.rate_hz;
+  // On top of the buffer that is handed over; room for more of what was captured delays nothing.
+  double latency_s = plays ? buffer_s : 2.0 * buffer_s;
+  if (options_.latency_ms > 0) latency_s = options_.latency_ms * 1e-3;
   const PaStreamParameters parameters{device->index, static_cast<int>(device_channels_),
                                       sample_format(options_.format.sample_format), latency_s,
                                       nullptr};
-  const bool plays = options_.direction == Direction::kPlayback;
   PaError error =
       Pa_OpenStream(&stream_, plays ? nullptr : &parameters, plays ? &parameters : nullptr,
                     options_.format.rate_hz, options_.buffer_frames, paDitherOff, callback, this);

@@ -53,7 +53,7 @@ struct StreamOptions {
   std::string device;  // see find()
   sluice_format format{};
   uint32_t buffer_frames = 512;
-  double latency_ms = 0;              // 0: two buffers
+  double latency_ms = 0;              // beside a buffer; 0: another one
   std::vector<uint32_t> channel_map;  // for each channel of the format one of
                                       // the device, from 1 on
 };

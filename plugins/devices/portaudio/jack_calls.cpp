@@ -16,7 +16,7 @@ namespace {
 
 // libjack's own function of that name.
 template <typename Function>
-Function* original(const char* name) {
+Function* jacks_own(const char* name) {
   static void* const library = dlopen("libjack.so.0", RTLD_LAZY | RTLD_NOLOAD);
   return reinterpret_cast<Function*>(dlsym(library, name));
 }
@@ -39,7 +39,7 @@ class StandIn {
     argument_ = argument;
     is_dead_.store(false);
     is_ending_ = false;
-    original<decltype(jack_on_shutdown)>("jack_on_shutdown")(client, died, this);
+    jacks_own<decltype(jack_on_shutdown)>("jack_on_shutdown")(client, died, this);
   }
 
   bool is_dead(const jack_client_t* client) const { return client == client_ && is_dead_.load(); }
@@ -108,8 +108,8 @@ extern "C" {
 SLUICE_EXPORTED int jack_set_process_callback(jack_client_t* client, JackProcessCallback process,
                                               void* argument) {
   stand_in().watch(client, process, argument);
-  return original<decltype(jack_set_process_callback)>("jack_set_process_callback")(client, process,
-                                                                                    argument);
+  return jacks_own<decltype(jack_set_process_callback)>("jack_set_process_callback")(
+      client, process, argument);
 }
 
 // PortAudio is not told: it would then leave what it has in its queue.
@@ -117,29 +117,29 @@ SLUICE_EXPORTED void jack_on_shutdown(jack_client_t*, JackShutdownCallback, void
 
 SLUICE_EXPORTED void* jack_port_get_buffer(jack_port_t* port, jack_nframes_t frames) {
   if (stand_in().is_dead()) return stand_in().buffer();
-  static auto* const get = original<decltype(jack_port_get_buffer)>("jack_port_get_buffer");
+  static auto* const get = jacks_own<decltype(jack_port_get_buffer)>("jack_port_get_buffer");
   return get(port, frames);
 }
 
 SLUICE_EXPORTED int jack_port_disconnect(jack_client_t* client, jack_port_t* port) {
   if (stand_in().is_dead(client)) return 0;
-  return original<decltype(jack_port_disconnect)>("jack_port_disconnect")(client, port);
+  return jacks_own<decltype(jack_port_disconnect)>("jack_port_disconnect")(client, port);
 }
 
 SLUICE_EXPORTED int jack_port_unregister(jack_client_t* client, jack_port_t* port) {
   if (stand_in().is_dead(client)) return 0;
-  return original<decltype(jack_port_unregister)>("jack_port_unregister")(client, port);
+  return jacks_own<decltype(jack_port_unregister)>("jack_port_unregister")(client, port);
 }
 
 SLUICE_EXPORTED int jack_deactivate(jack_client_t* client) {
   // What it calls is about to be destroyed.
   stand_in().end();
-  const int error = original<decltype(jack_deactivate)>("jack_deactivate")(client);
+  const int error = jacks_own<decltype(jack_deactivate)>("jack_deactivate")(client);
   return stand_in().is_dead(client) ? 0 : error;
 }
 
 SLUICE_EXPORTED int jack_client_close(jack_client_t* client) {
-  const int error = original<decltype(jack_client_close)>("jack_client_close")(client);
+  const int error = jacks_own<decltype(jack_client_close)>("jack_client_close")(client);
   return stand_in().is_dead(client) ? 0 : error;
 }
 

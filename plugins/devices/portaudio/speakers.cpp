@@ -106,10 +106,11 @@ class DeviceNode : public sluice::Device<T>, public devices::Owner {
     }
     setup.port(0).max_block_frames = devices::DeviceStream::most_frames(options_.buffer_frames);
     if (T::kDirection == Direction::kPlayback) {
-      const double two_buffers_ms = 2e3 * options_.buffer_frames / options_.format.rate_hz;
-      const double asked_ms = options_.latency_ms > 0 ? options_.latency_ms : two_buffers_ms;
-      setup.port(0).target_ms = two_buffers_ms;
-      setup.port(0).latency_frames = sluice::frames_of_ms(asked_ms, options_.format.rate_hz);
+      setup.port(0).target_ms = 2e3 * options_.buffer_frames / options_.format.rate_hz;
+      setup.port(0).latency_frames =
+          options_.latency_ms > 0
+              ? sluice::frames_of_ms(options_.latency_ms, options_.format.rate_hz)
+              : options_.buffer_frames;
     }
   }
 
@@ -160,10 +161,6 @@ constexpr const char* kMapText =
     "0: none. Empty: in "
     "their order.";
 constexpr const char* kGainText = "How much louder or softer.";
-constexpr const char* kLatencyText =
-    "The latency asked of the device; 0: two buffers, or what the device can "
-    "do at least. See "
-    "granted_latency_ms.";
 
 class SinkSpeakers final : public DeviceNode<SinkSpeakers> {
  public:
@@ -176,16 +173,19 @@ class SinkSpeakers final : public DeviceNode<SinkSpeakers> {
       "it is back it is "
       "opened again and fades in."};
   static constexpr sluice_parameter kParameters[] = {
-      sluice::text("device", "",
-                   "The device, as `sluice devices sink.speakers` lists it; "
-                   "empty: the default."),
+      sluice::claiming(sluice::text("device", "",
+                                    "The device, as `sluice devices sink.speakers` lists it; "
+                                    "empty: the default."),
+                       "playback device"),
       sluice::integer("rate_hz", "Hz", 0, SLUICE_MAX_RATE_HZ, 0,
                       "Frames per second; 0: those of the audio."),
       sluice::integer("channels", nullptr, 0, SLUICE_MAX_CHANNELS, 0,
                       "Number of channels; 0: those of the audio."),
       sluice::integer("buffer_frames", "frames", 16, 16384, 512,
                       "Frames handed to the device at once."),
-      sluice::number("latency_ms", "ms", 0, 2000, 0, kLatencyText),
+      sluice::number("latency_ms", "ms", 0, 2000, 0,
+                     "What the device is to hold beside the frames that are handed to it; 0: as "
+                     "many again. See granted_latency_ms."),
       sluice::number("gain_db", "dB", -144, 24, 0, kGainText, sluice::kLive),
       sluice::list("channel_map", nullptr, 0, SLUICE_MAX_CHANNELS, kMapText)};
   static constexpr const auto& kStatistics = kStreamStatistics;
@@ -204,15 +204,18 @@ class SourceDevice final : public DeviceNode<SourceDevice> {
       "the rest plays on, and "
       "when it is back it is opened again and fades in."};
   static constexpr sluice_parameter kParameters[] = {
-      sluice::text("device", "",
-                   "The device, as `sluice devices source.device` lists it; "
-                   "empty: the default."),
+      sluice::claiming(sluice::text("device", "",
+                                    "The device, as `sluice devices source.device` lists it; "
+                                    "empty: the default."),
+                       "capture device"),
       sluice::integer("rate_hz", "Hz", SLUICE_MIN_RATE_HZ, SLUICE_MAX_RATE_HZ, 48000,
                       "Frames per second."),
       sluice::integer("channels", nullptr, 1, SLUICE_MAX_CHANNELS, 2, "Number of channels."),
       sluice::integer("buffer_frames", "frames", 16, 16384, 512,
                       "Frames taken from the device at once."),
-      sluice::number("latency_ms", "ms", 0, 2000, 0, kLatencyText),
+      sluice::number("latency_ms", "ms", 0, 2000, 0,
+                     "What the device can hold beside the frames that are taken from it; 0: twice "
+                     "as many. See granted_latency_ms."),
       sluice::number("gain_db", "dB", -144, 24, 0, kGainText, sluice::kLive),
       sluice::list("channel_map", nullptr, 0, SLUICE_MAX_CHANNELS, kMapText)};
   static constexpr const auto& kStatistics = kStreamStatistics;

@@ -20,8 +20,6 @@
 namespace sluice::tests {
 namespace {
 
-constexpr int64_t kSecond = 1'000'000'000;
-
 // A clock that runs `ppm` fast, with periods that come late by up to `jitter_us`.
 struct Pace {
   double ppm = 0.0;

@@ -94,6 +94,7 @@ void Mixer::prepare(const Gains& gains) {
 }
 
 void Mixer::mix(const float* in, float* out, size_t frames) const noexcept {
+  if (frames == 0) return;  // there may be no pointers either
   if (is_copy_) {
     std::memcpy(out, in, frames * inputs_ * sizeof(float));
   } else if (inputs_ == 1 && outputs_ == 2) {

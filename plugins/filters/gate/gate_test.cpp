@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <sluice/frames.hpp>
 #include <vector>
 
@@ -79,6 +80,19 @@ TEST(Gate, Run_closingAndOpeningOverHum_hasNoStep) {
     const std::vector<float> out = gate.run(in, {.frames = 480});
     EXPECT_LE(largest_step(out, 2), largest_step(in, 2) * 1.05) << closed;
     EXPECT_EQ(gate.counter("openings"), 1u) << closed;
+  }
+}
+
+TEST(Gate, Run_halfAWindowOfSound_isItsLevelLess3Db) {
+  for (const double window_ms : {4.0, 20.0, 500.0}) {
+    PassiveDriver gate("filter.gate");
+    gate.set("window_ms", window_ms);
+    gate.prepare();
+    const auto half = static_cast<size_t>(window_ms * 24);
+    static_cast<void>(gate.run(join(silence(48000, 2), std::vector<float>(half * 2, 0.5f)),
+                               {.frames = 480, .is_ended = false}));
+    EXPECT_NEAR(gate.gauge("level_db"), 20 * std::log10(0.5) + 10 * std::log10(0.5), 0.01)
+        << window_ms;
   }
 }
 

@@ -2,9 +2,6 @@
 // ./dev test unpacks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/lsan_interface.h>
-#endif
 
 #include <algorithm>
 #include <cmath>
@@ -13,10 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "host/support/sanitizers.hpp"
 #include "plugins/filters/hosted/guest.hpp"
 #include "tests/support/folders.hpp"
 #include "tests/support/passive_driver.hpp"
 #include "tests/support/signal.hpp"
+
+#if SLUICE_ADDRESS_SANITIZER
+#include <sanitizer/lsan_interface.h>
+#endif
 
 namespace sluice::tests {
 namespace {
@@ -119,7 +121,7 @@ TEST_F(Hosted, Lv2_plugin_has_the_ranges_and_units_of_its_data) {
 TEST_F(Hosted, Lv2_latency_is_told_and_what_it_holds_comes_out_at_the_end) {
   NEEDS_LV2();
   PassiveDriver limiter("filter.lv2/" + kUris + "fastLookaheadLimiter", "filter.lv2");
-#ifdef __SANITIZE_ADDRESS__
+#if SLUICE_ADDRESS_SANITIZER
   // This one never frees its list of 16 chunks.
   const __lsan::ScopedDisabler guest_leaks;
 #endif

@@ -1,7 +1,6 @@
 // filter.prefill: a cushion of audio before the first frame passes.
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <sluice/sluice.hpp>
 
 namespace {
@@ -56,8 +55,9 @@ class Prefill : public sluice::Passive<Prefill> {
       }
       if (is_filling_) break;
       const uint32_t stop = find_rearm(block, done, most, event);
-      std::memcpy(to + size_t{done} * frame_bytes_, from + size_t{done} * frame_bytes_,
-                  size_t{stop - done} * frame_bytes_);
+      // A block of no frames may come without pointers.
+      std::copy_n(from + size_t{done} * frame_bytes_, size_t{stop - done} * frame_bytes_,
+                  to + size_t{done} * frame_bytes_);
       done = stop;
       if (!is_filling_) break;
       add(kRearms);

@@ -3,6 +3,7 @@
 namespace sluice {
 namespace {
 
+constexpr uint32_t kSegmentBytes = 1460;     // on Ethernet
 constexpr uint64_t kSegmentsInABuffer = 17;  // MAX_SKB_FRAGS of Linux
 
 }  // namespace
@@ -34,7 +35,9 @@ void ConnectionWatch::look(const sluice_stream_info& info, uint64_t handed, bool
     sign_handed_ = handed;
     sign_window_end_ = window_end_;
   }
-  if (is_first || has_read || !(is_held_ || is_blocked)) {
+  // A window that is open for a segment would have closed, had what is unsent arrived unread.
+  const bool is_on_its_way = info.unsent_bytes > 0 && info.peer_window_bytes >= kSegmentBytes;
+  if (is_first || has_read || is_on_its_way || !(is_held_ || is_blocked)) {
     since_ns_ = now_ns;
     is_not_reading_ = false;
   } else if (now_ns - since_ns_ >= kNotReadingNs) {

@@ -56,7 +56,8 @@ class ConnectionWatch {
   void hold(int64_t now_ns);
   // It was handed some bytes.
   void note_handed(int64_t now_ns);
-  // For a second it has been handed no more, and shown no sign of reading.
+  // For a second it has been handed no more, and shown no sign of reading, while nothing was on its
+  // way to it that it had room for.
   bool is_not_reading() const { return is_not_reading_; }
   // Up to where it has read, plus a constant, in bytes of this connection; 0: not known.
   uint64_t window_end() const { return window_end_; }

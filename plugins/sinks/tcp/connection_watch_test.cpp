@@ -55,6 +55,23 @@ class ConnectionWatchTest : public ::testing::Test {
   uint64_t handed_ = 0, due_ = 0, read_ = 0, unseen_ = 0, window_end_ = 128'513;
 };
 
+TEST_F(ConnectionWatchTest,
+       Network_that_delivers_nothing_is_not_taken_for_a_program_that_does_not_read) {
+  sluice_stream_info info{};
+  info.acknowledged_bytes = handed_;
+  info.peer_window_bytes = 128'513;
+  info.unsent_bytes = 64'000;
+  for (; now_ns_ < 4000 * kMs; now_ns_ += 250 * kMs) {
+    watch_.look(info, handed_ + info.unsent_bytes, true, now_ns_);
+    EXPECT_FALSE(watch_.is_not_reading());
+  }
+  info.peer_window_bytes = 536;
+  for (int i = 0; i < 5; ++i, now_ns_ += 250 * kMs) {
+    watch_.look(info, handed_ + info.unsent_bytes, true, now_ns_);
+  }
+  EXPECT_TRUE(watch_.is_not_reading());
+}
+
 TEST_F(ConnectionWatchTest, Program_reads_in_lumps_it_keeps_half_its_lead_until_its_first_sign) {
   for (int i = 0; i < 100; ++i) {
     send_for(10, true);

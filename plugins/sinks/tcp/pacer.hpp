@@ -11,14 +11,23 @@ namespace sluice {
 
 // From `start` on, `lead` frames are due at once and all others at their rate, each so early that
 // the receiver always has `lead` frames in hand. Whoever is late catches up at once, but by at most
-// `burst` frames: what is overdue beyond that, the schedule gives up. Times are computed from the
-// start, never added up: no drift. The rate is the nominal one of our clock until `follow` says how
-// the receiver's runs.
+// `burst` frames (the lead itself is not among them): what is overdue beyond that, the schedule
+// gives up. Times are computed from the start, never added up: no drift. The rate is the nominal
+// one of our clock until `follow` says how the receiver's runs.
+//
+// With a reference, schedules begin at a whole eighth of a chunk since then: earlier than said by
+// less than that, and ahead by as much. So the machine wakes eight times a chunk at the most,
+// however many send.
 class Pacer {
  public:
   Pacer(uint32_t rate_hz, uint32_t lead_frames, uint32_t burst_frames)
       : rate_hz_(rate_hz), lead_(lead_frames), burst_(burst_frames) {}
 
+  // From the next start on; chunk_frames more than 0.
+  void share_moments(int64_t reference_ns, uint32_t chunk_frames) {
+    reference_ns_ = reference_ns;
+    shared_chunk_ = chunk_frames;
+  }
   // The receiver has nothing: `lead` frames are due.
   void start(int64_t now_ns);
   // Nothing is due yet.
@@ -41,14 +50,18 @@ class Pacer {
 
  private:
   void restart(int64_t now_ns);
+  int64_t moment_before_ns(int64_t now_ns) const;
   bool is_nominal() const { return drift_ == 0 && excess_ == 0; }
   double drift_frames(int64_t now_ns) const;
   int64_t played_frames(int64_t now_ns) const;
 
   uint32_t rate_hz_;
+  uint32_t shared_chunk_ = 0;  // 0: no moments are shared
   int64_t lead_, burst_;
+  int64_t reference_ns_ = 0;
   int64_t start_ns_ = 0;
-  int64_t passed_ = 0;  // since the start
+  int64_t passed_ = 0;   // since the start
+  int64_t at_once_ = 0;  // up to here frames were due from the start on: no stall made them late
   int64_t followed_ns_ = 0;
   double drift_ = 0, excess_ = 0;  // frames at followed_ns_; ratio less 1
 };
@@ -58,14 +71,25 @@ inline void Pacer::restart(int64_t now_ns) {
   drift_ = 0;
 }
 
+inline int64_t Pacer::moment_before_ns(int64_t now_ns) const {
+  constexpr uint64_t kMoments = 8;
+  if (shared_chunk_ == 0 || now_ns <= reference_ns_) return now_ns;
+  const uint64_t frames = frames_of_ns(now_ns - reference_ns_, rate_hz_);
+  const uint64_t rest = frames % shared_chunk_;
+  const uint64_t moment = rest * kMoments / shared_chunk_ * shared_chunk_ / kMoments;
+  return reference_ns_ + ns_of_frames(frames - rest + moment, rate_hz_);
+}
+
 inline void Pacer::start(int64_t now_ns) {
-  restart(now_ns);
+  restart(moment_before_ns(now_ns));
   passed_ = 0;
+  at_once_ = lead_;
 }
 
 inline void Pacer::start_satisfied(int64_t now_ns) {
   restart(now_ns);
   passed_ = lead_;
+  at_once_ = 0;
 }
 
 inline void Pacer::follow(int64_t now_ns, double drift_frames, double ratio) {
@@ -99,10 +123,12 @@ inline uint64_t Pacer::due_frames(int64_t now_ns) const {
 }
 
 inline uint64_t Pacer::forgive(int64_t now_ns) {
-  const int64_t excess = played_frames(now_ns) + lead_ - passed_ - burst_;
+  const int64_t granted = std::max<int64_t>(0, at_once_ - passed_);
+  const int64_t excess = played_frames(now_ns) + lead_ - passed_ - granted - burst_;
   if (excess <= 0) return 0;
-  restart(now_ns);
-  passed_ = lead_ - burst_;
+  restart(moment_before_ns(now_ns));
+  passed_ = lead_ - burst_ - granted;
+  at_once_ = passed_ + granted;
   return static_cast<uint64_t>(excess);
 }
 

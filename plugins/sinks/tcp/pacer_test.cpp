@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <set>
 #include <sluice/back_off.hpp>
+#include <sluice/frames.hpp>
 #include <vector>
 
 #include "plugins/sinks/tcp/dscp.hpp"
+#include "plugins/sinks/tcp/shared_moments.hpp"
 
 namespace sluice {
 namespace {
@@ -24,6 +28,39 @@ TEST(Pacer, Start_the_lead_is_due_at_once_and_the_rest_at_its_rate) {
   EXPECT_EQ(pacer.due_ns(480), kS + 10 * kMs);
   EXPECT_EQ(pacer.due_frames(kS + 10 * kMs - 1), 479u);
   EXPECT_EQ(pacer.due_frames(kS + 10 * kMs), 480u);
+}
+
+TEST(Pacer, Moments_are_shared_chunks_of_any_start_are_due_at_one_of_eight) {
+  for (const uint32_t rate_hz : {48000u, 44100u}) {
+    for (const uint32_t chunk : {480u, 509u}) {
+      const int64_t reference_ns = kS - 123'457;
+      std::set<uint64_t> phases;
+      for (int64_t start_ns = kS; start_ns < 2 * kS; start_ns += 777'777) {
+        Pacer pacer(rate_hz, 9600, 9600);
+        pacer.share_moments(reference_ns, chunk);
+        pacer.start(start_ns);
+        EXPECT_LE(pacer.start_ns(), start_ns);
+        EXPECT_GT(pacer.start_ns(), start_ns - ns_of_frames(chunk / 8 + 2, rate_hz));
+        pacer.pass(9600);
+        for (int i = 0; i < 10; ++i) {
+          phases.insert(frames_of_ns(pacer.due_ns(chunk) - reference_ns, rate_hz) % chunk);
+          pacer.pass(chunk);
+        }
+      }
+      EXPECT_EQ(phases.size(), 8u);
+    }
+  }
+}
+
+TEST(SharedMoments, Alone_its_own_start_counts_and_together_that_of_the_first) {
+  std::optional<SharedMoments> first(std::in_place);
+  EXPECT_EQ(first->reference_ns(5 * kS), 5 * kS);
+  EXPECT_EQ(first->reference_ns(6 * kS), 6 * kS);
+  const SharedMoments second;
+  EXPECT_EQ(second.reference_ns(7 * kS), 6 * kS);
+  EXPECT_EQ(first->reference_ns(8 * kS), 6 * kS);
+  first.reset();
+  EXPECT_EQ(second.reference_ns(9 * kS), 9 * kS);
 }
 
 TEST(Pacer, Day_of_chunks_is_exact_to_the_nanosecond) {
@@ -60,6 +97,22 @@ TEST(Pacer, Stall_beyond_the_burst_delays_the_schedule_by_the_rest) {
   pacer.pass(9600);
   EXPECT_EQ(pacer.lead_frames(300 * kMs), 9600);
   EXPECT_EQ(pacer.due_ns(480), 310 * kMs);
+}
+
+TEST(Pacer, Start_lead_longer_than_the_burst_is_given_whole) {
+  Pacer pacer(48000, 48000, 9600);
+  pacer.start(0);
+  EXPECT_EQ(pacer.forgive(0), 0u);
+  EXPECT_EQ(pacer.due_frames(0), 48000u);
+  pacer.pass(30'000);
+  EXPECT_EQ(pacer.forgive(100 * kMs), 0u);
+  // A stall with a part of the lead still to come: that part and the burst are what goes out.
+  EXPECT_EQ(pacer.forgive(300 * kMs), 4800u);
+  EXPECT_EQ(pacer.due_frames(300 * kMs), 18'000u + 9600u);
+  pacer.pass(18'000 + 9600);
+  EXPECT_EQ(pacer.lead_frames(300 * kMs), 48000);
+  EXPECT_EQ(pacer.forgive(500 * kMs), 0u);
+  EXPECT_EQ(pacer.forgive(501 * kMs), 48u);
 }
 
 TEST(Pacer, Satisfied_nothing_is_due_yet) {

@@ -25,6 +25,8 @@ void SinkTcp::begin_session() {
   session_start_ns_ = next_look_ns_ = now;
   session_bytes_ = 0;
   retransmits_ = 0;
+  // Schedules that follow another clock do not stay together.
+  if (!is_measuring_) moments_.emplace();
   pending_begin_ = pending_end_ = 0;
   fade_done_ = fade_length_ = 0;
   is_cutting_ = false;
@@ -51,6 +53,7 @@ void SinkTcp::end_session(Step step) {
   } else if (step == Step::kStopped || step == Step::kAsleep) {
     stream_.finish();
   }
+  moments_.reset();
   const int64_t now = now_ns();
   const int64_t lasted_ns = now - session_start_ns_;
   session_start_ns_ = SLUICE_NO_TIME;
@@ -136,6 +139,7 @@ SinkTcp::Step SinkTcp::prime() {
     }
   }
   const int64_t now = now_ns();
+  if (moments_) pacer_->share_moments(moments_->reference_ns(now), chunk_);
   pacer_->start(now);
   place_clock(now);
   return Step::kGoOn;
@@ -279,6 +283,7 @@ void SinkTcp::shape_frames(uint32_t frames) {
 }
 
 void SinkTcp::append_pending(const void* data, size_t bytes) {
+  if (bytes == 0) return;  // there may be no pointer either
   std::memcpy(pending_.data() + pending_end_, data, bytes);
   pending_end_ += bytes;
 }

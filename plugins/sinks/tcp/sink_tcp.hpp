@@ -19,6 +19,7 @@
 #include "plugins/sinks/tcp/quality.hpp"
 #include "plugins/sinks/tcp/receiver_clock.hpp"
 #include "plugins/sinks/tcp/session_statistics.hpp"
+#include "plugins/sinks/tcp/shared_moments.hpp"
 
 namespace sluice {
 
@@ -139,6 +140,7 @@ class SinkTcp : public Threaded<SinkTcp>, public SinkTcpDeclaration {
   bool holds_ = false, is_fed_live_ = false, sends_head_ = false, is_measuring_ = false;
   int64_t spin_ns_ = 0, write_timeout_ns_ = 0, deep_sleep_ns_ = 0;
   std::optional<Pacer> pacer_;
+  std::optional<SharedMoments> moments_;  // while connected
   std::optional<BackOff> back_off_;
   std::optional<AdaptiveLevel> level_;
   std::optional<ConnectionWatch> watch_;

@@ -234,7 +234,11 @@ void SinkTcp::read_marks() {
   sluice_mark mark{};
   while (next_mark(kIn, UINT64_MAX, mark)) {
     if (mark.kind == SLUICE_MARK_SILENCE_BEGINS && silent_since_ns_ == SLUICE_NO_TIME) {
-      silent_since_ns_ = now_ns();
+      const sluice_read_span span = begin_read(kIn, 1);
+      end_read(kIn, 0);
+      // What lies in front of it is still to be sent.
+      const uint64_t ahead = mark.position - std::min(mark.position, span.position);
+      silent_since_ns_ = now_ns() + ns_of_frames(ahead, rate_hz_);
     } else if (mark.kind == SLUICE_MARK_SILENCE_ENDS) {
       silent_since_ns_ = SLUICE_NO_TIME;
     }

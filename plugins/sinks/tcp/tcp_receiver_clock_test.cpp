@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "host/support/sanitizers.hpp"
 #include "plugins/sinks/tcp/sink_tcp_fixture.hpp"
 #include "tests/support/snapserver_model.hpp"
 
@@ -97,7 +98,7 @@ TEST(SinkTcpReceiverClock, Own_clock_runs_a_fast_server_dry) {
 }
 
 // Sanitizers take twenty times as long.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if SLUICE_ADDRESS_SANITIZER || SLUICE_THREAD_SANITIZER
 constexpr int64_t kDayS = 3600;
 #else
 constexpr int64_t kDayS = 86'400;

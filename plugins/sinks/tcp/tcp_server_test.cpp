@@ -288,13 +288,37 @@ TEST_F(SinkTcp, Server_does_not_read_it_is_named_within_two_seconds) {
   EXPECT_EQ(server_.sessions().size(), 1u);
 }
 
-TEST_F(SinkTcp, Unknown_name_says_what_to_do) {
-  node_.set("host", "nowhere.test");
-  feed_live(0, 1000);
-  node_.stop_at(kS);
-  run();
-  EXPECT_THAT(node_.log_lines(), Contains("No machine is called \"nowhere.test\": mend `host` or "
-                                          "give an address."));
+// Why no connection comes about is said once, however often it is tried.
+TEST(SinkTcpRefused, Name_port_and_way_are_named_once_in_many_attempts) {
+  struct Case {
+    const char* host;
+    engine::MemoryPath::Reach reach;
+    const char* sentence;
+  };
+  for (const Case& it :
+       {Case{"nowhere.test", engine::MemoryPath::Reach::kOpen,
+             "No machine is called \"nowhere.test\": mend `host` or give an address."},
+        Case{kServer, engine::MemoryPath::Reach::kOpen,
+             "Nothing listens on 127.0.0.1:4953: start the server or mend `port`."},
+        Case{"2001:db8::1", engine::MemoryPath::Reach::kUnreachable,
+             "The machine of [2001:db8::1]:4953 cannot be reached: switch it on or mend `host`."},
+        Case{"192.0.2.1", engine::MemoryPath::Reach::kBlackHole,
+             "192.0.2.1:4953 did not answer within 3 s: see that the machine is on and no "
+             "firewall drops the packets, or mend `host`."}}) {
+    WorkerDriver node("sink.tcp");
+    node.network().set_path(it.host, {.reach = it.reach});
+    node.set("host", it.host);
+    node.set("connect_timeout_ms", 3000);
+    ASSERT_TRUE(node.prepare(kFormat));
+    for (int64_t s = 0; s < 300; ++s) node.at(s * kS, [&] { node.feed(counted(0, 48'000)); });
+    node.stop_at(300 * kS);
+    ASSERT_TRUE(node.run());
+    EXPECT_GE(node.counter("failed_connections"), 5u) << it.host;
+    EXPECT_EQ(std::count(node.log_lines().begin(), node.log_lines().end(), it.sentence), 1)
+        << it.host << ::testing::PrintToString(node.log_lines());
+    // The rest is the heartbeat.
+    EXPECT_LE(node.log_lines().size(), 1u + 10u) << it.host;
+  }
 }
 
 }  // namespace

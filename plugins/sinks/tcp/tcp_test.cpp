@@ -1,4 +1,5 @@
 // sink.tcp in virtual time: what it offers, its pacing, its input.
+#include "host/support/sanitizers.hpp"
 #include "plugins/sinks/tcp/sink_tcp_fixture.hpp"
 
 namespace sluice::tests {
@@ -57,7 +58,21 @@ TEST_F(SinkTcp, Pacing_the_lead_goes_out_at_once_and_then_chunks_exactly_on_time
   EXPECT_NEAR(node_.gauge("mean_bitrate_kbit_s"), 1536 * 1.02, 5);
 }
 
+TEST_F(SinkTcp, Pacing_a_lead_longer_than_the_burst_goes_out_at_once_too) {
+  node_.set("lead_ms", 1000);
+  server_.listen();
+  feed(48000 * 10);
+  node_.end_input();
+  run();
+  // But for what has no room in the socket at that moment.
+  EXPECT_GE(frames_at(server_.session(), server_.session().arrivals.front().at_ns), 47'000u);
+  EXPECT_EQ(node_.counter("stalls"), 0u);
+  EXPECT_NEAR(node_.gauge("lead_ms"), 1000, 11);
+  EXPECT_EQ(server_.session().samples<int16_t>(), counted(0, fed_));
+}
+
 TEST_F(SinkTcp, Pacing_hour_at_odd_rates_never_drifts) {
+  constexpr uint32_t kSeconds = SLUICE_THREAD_SANITIZER ? 360 : 3600;
   for (const uint32_t rate_hz : {44100u, 11025u}) {
     WorkerDriver node("sink.tcp");
     ReceivingPeer server(node, false);
@@ -67,12 +82,12 @@ TEST_F(SinkTcp, Pacing_hour_at_odd_rates_never_drifts) {
     const std::vector<int16_t> second(rate_hz);
     node.feed(second);
     node.feed(second);
-    for (int64_t s = 1; s <= 3600; ++s) {
+    for (int64_t s = 1; s <= kSeconds; ++s) {
       node.at(s * kS - 500 * kMs, [&] { node.feed(second); });
     }
-    node.stop_at(3600 * kS + 1);
+    node.stop_at(kSeconds * kS + 1);
     ASSERT_TRUE(node.run());
-    const uint64_t due = 3600 * rate_hz + rate_hz / 5;
+    const uint64_t due = kSeconds * rate_hz + rate_hz / 5;
     EXPECT_LE(node.counter("frames_sent"), due);
     EXPECT_GT(node.counter("frames_sent") + 441, due);
     const auto& last = server.session().arrivals.back();
@@ -113,6 +128,40 @@ TEST_F(SinkTcp, Stall_longer_than_the_burst_delays_the_rest_and_loses_nothing) {
   EXPECT_EQ(node_.counter("stalls"), 1u);
   EXPECT_EQ(server_.session().samples<int16_t>(), counted(0, fed_));
   EXPECT_NEAR(node_.gauge("lead_ms"), 200, 11);
+}
+
+TEST_F(SinkTcp, Stall_burst_of_its_own_is_all_that_is_caught_up) {
+  node_.set("burst_ms", 50);
+  server_.listen();
+  feed(48000 * 4);
+  node_.end_input();
+  node_.at(kS, [&] { node_.skip_time(150 * kMs); });
+  run();
+  EXPECT_EQ(frames_at(server_.session(), 1150 * kMs) - frames_at(server_.session(), kS), 2400u);
+  EXPECT_EQ(node_.counter("stalls"), 1u);
+  EXPECT_EQ(server_.session().samples<int16_t>(), counted(0, fed_));
+}
+
+TEST_F(SinkTcp, Statistics_tell_what_the_network_does) {
+  node_.network().set_path(kServer, {.delay_ns = 30 * kMs});
+  server_.listen();
+  feed_live(0, 20'000);
+  node_.at(10 * kS, [&] {
+    EXPECT_EQ(node_.gauge("connected"), 1);
+    EXPECT_NEAR(node_.gauge("uptime_s"), 9.94, 0.26);
+    EXPECT_NEAR(node_.gauge("round_trip_us"), 60'000, 1);
+    EXPECT_GT(node_.gauge("peer_window_bytes"), 0);
+    // A round trip of audio, in whole chunks.
+    EXPECT_NEAR(node_.gauge("unsent_bytes"), 60 * 192, 1920);
+    EXPECT_NEAR(node_.gauge("lead_ms"), 140, 11);
+    EXPECT_EQ(node_.gauge("lateness_p50_us"), 0);
+    EXPECT_EQ(node_.gauge("write_us"), 0);
+    // Now its machine is gone, and what is sent piles up.
+    node_.network().set_path(kServer, {.reach = engine::MemoryPath::Reach::kBlackHole});
+  });
+  node_.at(11 * kS, [&] { EXPECT_GE(node_.gauge("unsent_bytes"), 60'000); });
+  node_.stop_at(11 * kS + kMs);
+  run();
 }
 
 TEST_F(SinkTcp, Input_runs_dry_it_says_so_once_and_gives_the_lead_anew) {

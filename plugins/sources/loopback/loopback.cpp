@@ -343,10 +343,19 @@ class SourceLoopback : public sluice::Threaded<SourceLoopback>, public loopback:
         context_.get(),
         [](pa_context*, const pa_sink_input_info* info, int end, void* node) {
           auto& self = *static_cast<SourceLoopback*>(node);
+          if (end == 0) self.others_.note(*info, self.output_.index);
+        },
+        this));
+    // Asked after the streams, it has everybody whose they are.
+    loopback::forget(pa_context_get_client_info_list(
+        context_.get(),
+        [](pa_context*, const pa_client_info* info, int end, void* node) {
+          auto& self = *static_cast<SourceLoopback*>(node);
           if (end == 0) {
-            self.others_.note(*info, self.output_.index);
+            self.others_.note(*info);
           } else {
             self.is_listing_ = false;
+            self.others_.end_list();
             self.take_streams();
           }
         },

@@ -13,8 +13,8 @@ namespace loopback {
 namespace {
 
 // 0 where the server does not know.
-pid_t process_of(const pa_sink_input_info& info) {
-  const char* const text = pa_proplist_gets(info.proplist, PA_PROP_APPLICATION_PROCESS_ID);
+pid_t process_of(const pa_proplist* properties) {
+  const char* const text = pa_proplist_gets(properties, PA_PROP_APPLICATION_PROCESS_ID);
   pid_t id = 0;
   if (text != nullptr) {
     const std::string_view digits = text;
@@ -30,18 +30,30 @@ void OtherPrograms::prepare(const sluice_format& format, uint32_t fragment_frame
   fragment_frames_ = fragment_frames;
 }
 
-void OtherPrograms::begin_list() {
-  others_.clear();
-  own_count_ = 0;
-}
+void OtherPrograms::begin_list() { players_.clear(); }
 
 void OtherPrograms::note(const pa_sink_input_info& info, uint32_t output_index) {
   if (info.sink != output_index) return;
-  const pid_t process = process_of(info);
-  if (process > 0 && host_of(process) == host_of(getpid())) {
-    ++own_count_;
-  } else {
-    others_.push_back(info.index);
+  players_.push_back({info.index, info.client, process_of(info.proplist)});
+}
+
+void OtherPrograms::note(const pa_client_info& client) {
+  for (Player& player : players_) {
+    if (player.process == 0 && player.client == client.index) {
+      player.process = process_of(client.proplist);
+    }
+  }
+}
+
+void OtherPrograms::end_list() {
+  others_.clear();
+  own_count_ = 0;
+  for (const Player& player : players_) {
+    if (player.process > 0 && host_of(player.process) == host_of(getpid())) {
+      ++own_count_;
+    } else {
+      others_.push_back(player.input);
+    }
   }
 }
 

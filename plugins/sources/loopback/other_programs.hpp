@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sluice/plugin.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -19,9 +20,14 @@ class OtherPrograms {
  public:
   void prepare(const sluice_format& format, uint32_t fragment_frames);
 
-  // A new list of who plays: begin, note each stream of the server, then take.
+  // A new list of who plays: begin, note each stream of the server and each of its clients, end,
+  // then take.
   void begin_list();
   void note(const pa_sink_input_info& info, uint32_t output_index);
+  // PipeWire's own clients (ALSA's plugin pipewire among them) say nothing of their process with
+  // their streams.
+  void note(const pa_client_info& client);
+  void end_list();
   // How many of the streams in the list are Sluice's, isolated nodes among them.
   uint32_t own_count() const { return own_count_; }
   // Captures the others from now on, if they `must` be captured apart. True if that is a change.
@@ -35,8 +41,14 @@ class OtherPrograms {
   void clear();
 
  private:
+  struct Player {
+    uint32_t input, client;  // as the server counts them
+    pid_t process;           // 0: not known
+  };
+
   sluice_format format_{};
   uint32_t fragment_frames_ = 0;
+  std::vector<Player> players_;  // in the list that is being made
   std::vector<uint32_t> others_;
   uint32_t own_count_ = 0;
   bool is_mixing_ = false;

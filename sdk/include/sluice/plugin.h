@@ -205,7 +205,7 @@ typedef struct sluice_parameter {
    * with one claim the last says what is taken, those before it where; "" and "*" are anywhere. */
   const char* claim;
   /* The claim holds only while another parameter has this value: "mode=listen". Null: always. The
-   * texts "" and "0" claim nothing. */
+   * texts "" and "0" claim nothing. A type that opens devices waits while its device is taken. */
   const char* claim_when;
 } sluice_parameter;
 
@@ -673,7 +673,8 @@ typedef struct sluice_worker_host {
    * readers lag for good, the stream jumps, under a discontinuity mark. [worker] */
   void (*drop)(const sluice_host* host, uint32_t port, uint64_t frames);
   /* Takes the next mark of input `port` that lies at or before `position`; SLUICE_ERROR_AGAIN if
-   * none. [worker] */
+   * none. UINT64_MAX: also those ahead of what was read, where one edge alone ends there.
+   * [worker] */
   sluice_result (*next_mark)(const sluice_host* host, uint32_t port, uint64_t position,
                              sluice_mark* mark);
   /* Frames that could be read of input `port` now. [worker] */

@@ -3,7 +3,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <thread>
 
+#include "host/support/thread.hpp"
 #include "host/validate/rt_guard.hpp"
 #include "tests/support/test_device.hpp"
 #include "tests/unit/engine/engine_world.hpp"
@@ -81,6 +83,24 @@ TEST(EngineDevice, Playback_in_real_time_hears_a_busy_feeder_whole_or_silence) {
   const Edge& edge = *world.engine->edges()[1];
   EXPECT_EQ(edge.read_frames, 100'000U);
   EXPECT_EQ(edge.lost_frames, 0U);
+}
+
+// What is obtained depends on who runs the test.
+TEST(EngineDevice, Thread_of_the_sound_system_gets_the_priority_of_the_lanes) {
+  support::SchedulingOutcome usual;
+  std::thread([&] { usual = support::set_scheduling(support::Scheduling::kFifo, 10); }).join();
+  TestPlayback::is_self_driven = true;
+  World world(TimeMode::kReal, kStereo, [](EngineOptions& options) { options.priority = 10; });
+  Node& source = world.add<CountingSource>("source", {{CountingSource::kFrames, 480}});
+  Node& playback = world.add<TestPlayback>("playback");
+  world.join(source, playback);
+  world.start();
+  EXPECT_EQ(world.engine->run(world.engine->clock().now_ns() + 20 * kSecondNs), Outcome::kFinished);
+  const support::SchedulingOutcome outcome = playback.lane->scheduling();
+  world.engine->stop();
+  EXPECT_EQ(outcome.scheduling, usual.scheduling);
+  EXPECT_EQ(outcome.priority, usual.priority);
+  EXPECT_EQ(outcome.why_not, usual.why_not);
 }
 
 TEST(EngineDevice, Starving_playback_fades_counts_and_never_repeats) {

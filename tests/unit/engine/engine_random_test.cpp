@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "host/support/sanitizers.hpp"
 #include "tests/unit/engine/engine_world.hpp"
 
 namespace sluice::engine {
@@ -80,7 +81,7 @@ void build(World& world, Random& random, bool is_lossless) {
 
 class EngineRandom : public BothTimes {
  protected:
-  static uint64_t graphs() { return is_virtual() ? 300 : 60; }
+  static uint64_t graphs() { return is_virtual() && !SLUICE_THREAD_SANITIZER ? 300 : 60; }
 };
 
 TEST_P(EngineRandom, Lossless_graphs_end_and_lose_nothing) {

@@ -189,6 +189,23 @@ TEST_P(EngineTest, Black_hole_beside_a_healthy_sink_loses_alone) {
   EXPECT_STREQ(lossy.loss_reason, "overtaken by the writer");
 }
 
+// One is in the middle of its block of half a second while the other, which paces, goes on.
+TEST(EngineVirtualTest, Reader_a_little_behind_the_one_that_paces_a_file_loses_nothing) {
+  World world(TimeMode::kVirtual, kMono);
+  Node& source = world.add<CountingSource>("source", {{CountingSource::kFrames, 480'000}});
+  Node& pacer = world.add<CollectingSink>("pacer", {{CollectingSink::kPacedHz, 48'000}});
+  Node& late = world.add<CollectingSink>("late", {{CollectingSink::kSlot, 1},
+                                                  {CollectingSink::kBlock, 24'000},
+                                                  {CollectingSink::kPacedHz, 48'000}});
+  world.join(source, pacer);
+  const Edge& edge =
+      world.join(source, late, {.when_full = WhenFull::kSkip, .buffer_frames = 24'000});
+  EXPECT_EQ(world.play(), Outcome::kFinished) << world.waits;
+  EXPECT_EQ(edge.lost_frames, 0U);
+  EXPECT_EQ(samples().size(), 480'000U);
+  EXPECT_EQ(samples(1).size(), 480'000U);
+}
+
 TEST_P(EngineTest, Skipping_reader_goes_on_at_the_newest_with_a_mark) {
   World world(GetParam(), kMono);
   Node& source = world.add<CountingSource>(

@@ -8,12 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "host/engine/net/sentences.hpp"
 #include "tests/unit/engine/net_world.hpp"
 
 namespace sluice::engine {
@@ -183,6 +185,14 @@ TEST(SocketNetwork, Connect_unknown_name_says_so) {
   ASSERT_TRUE(world.wait(stream, kWrite));
   EXPECT_EQ(world.sentence(stream), "No nowhere.test.");
   world.network().close(stream, false);
+}
+
+TEST(Sentences, Connect_to_one_link_without_its_interface_asks_for_it) {
+  EXPECT_EQ(connect_sentence(EINVAL, "[fe80::1]:99"),
+            "[fe80::1]:99 is an address of one link: name the interface behind it, as in "
+            "fe80::1%eth0.");
+  EXPECT_EQ(connect_sentence(EINVAL, "10.0.0.1:99"),
+            "No connection to 10.0.0.1:99: Invalid argument.");
 }
 
 TEST(SocketNetwork, Connect_name_with_a_refusing_first_address_takes_the_second) {

@@ -84,6 +84,34 @@ TEST_F(CursorTest, Skip_cursor_loses_nothing_while_a_waiting_one_stops_the_write
   EXPECT_EQ(received + skips.lost(), ring_->written());
 }
 
+TEST_F(CursorTest,
+       Skip_cursor_that_trails_the_waiting_one_by_no_more_than_the_trail_loses_nothing) {
+  constexpr std::uint64_t kTrail = 200;
+  auto made = Ring::create(
+      {.frame_bytes = kFrameBytes, .minimum_frames = 512 + kTrail, .trail_frames = kTrail});
+  ASSERT_TRUE(made);
+  ring_ = *std::move(made);
+  EXPECT_EQ(ring_->ahead_frames(), ring_->capacity_frames() - kTrail);
+  Cursor waits;
+  Cursor skips;
+  ASSERT_EQ(waits.attach_behind(*ring_, 0, CursorPolicy::kWait), AttachStatus::kAttached);
+  ASSERT_EQ(skips.attach_behind(*ring_, 0, CursorPolicy::kSkip), AttachStatus::kAttached);
+  EXPECT_FALSE(write_payload(*ring_, 2 * ring_->capacity_frames()));
+  EXPECT_EQ(read_payload(waits, kTrail), kTrail);
+  for (int block = 0; block < 100; ++block) {
+    EXPECT_FALSE(write_payload(*ring_, 480));
+    EXPECT_EQ(ring_->written(), waits.position() + ring_->ahead_frames());
+    EXPECT_EQ(ring_->room(), 0U);
+    EXPECT_EQ(read_payload(waits, 20), 20U);
+    EXPECT_EQ(read_payload(skips, 20), 20U);
+  }
+  EXPECT_EQ(skips.lost(), 0U);
+  EXPECT_EQ(read_payload(waits, 1), 1U);
+  EXPECT_FALSE(write_payload(*ring_, 480));
+  EXPECT_EQ(read_payload(skips, 1), 1U);
+  EXPECT_GT(skips.lost(), 0U);
+}
+
 TEST_F(CursorTest, Pinned_skip_cursor_is_not_overwritten_and_blocks_by_name) {
   Cursor cursor;
   ASSERT_EQ(cursor.attach_behind(*ring_, 0, CursorPolicy::kSkip), AttachStatus::kAttached);

@@ -11,20 +11,11 @@
 #include <string_view>
 
 #include "host/engine/ring/ring.hpp"
+#include "host/support/sanitizers.hpp"
 
 namespace sluice::engine::test {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-#else
-inline constexpr bool kSanitized = false;
-#endif
+inline constexpr bool kSanitized = SLUICE_ADDRESS_SANITIZER || SLUICE_THREAD_SANITIZER;
 
 // Repetitions of a stress test: `full` where SLUICE_STRESS=full is set, a fraction otherwise.
 inline std::uint64_t repetitions(std::uint64_t full, std::uint64_t fraction) {

@@ -43,7 +43,12 @@ ChangeRequest random_change(Random& random) {
   const std::vector<std::string> readers{"first", "second", "third", "paced", "other", "spare"};
   const std::vector<std::string> routes{"a", "b", "c", "d", "none", "any"};
   const auto operation = [&]() -> std::string {
-    const std::string edge = pick(random, writers) + " -> " + pick(random, readers);
+    // One after the other: compilers differ in which operand of + they look at first.
+    const std::string& writer = pick(random, writers);
+    const std::string& reader = pick(random, readers);
+    const std::string& filter = pick(random, filters);
+    const uint64_t number = random();
+    const std::string edge = writer + " -> " + reader;
     switch (random() % 9) {
       case 0:
       case 1:
@@ -54,19 +59,18 @@ ChangeRequest random_change(Random& random) {
       case 4:
         return R"({"op": "disconnect", "edge": ")" + edge + "\"}";
       case 5:
-        return R"({"op": "set", "target": ")" + pick(random, filters) + R"(.gain_db", "value": -)" +
-               std::to_string(random() % 20) + "}";
+        return R"({"op": "set", "target": ")" + filter + R"(.gain_db", "value": -)" +
+               std::to_string(number % 20) + "}";
       case 6:
-        return R"({"op": "set", "target": ")" + pick(random, filters) + R"(.limiter", "value": ")" +
-               (random() % 2 ? "on" : "off") + "\"}";
+        return R"({"op": "set", "target": ")" + filter + R"(.limiter", "value": ")" +
+               (number % 2 ? "on" : "off") + "\"}";
       case 7:
         return R"({"op": "set", "target": ")" + edge + R"(:gain_db", "value": -)" +
-               std::to_string(random() % 12) + "}";
+               std::to_string(number % 12) + "}";
       default:
-        return random() % 2
-                   ? R"({"op": "remove", "id": "extra"})"
-                   : R"({"op": "add", "id": "extra", "node": "filter.gain", "edges": [")" +
-                         pick(random, writers) + " -> extra -> " + pick(random, readers) + "\"]}";
+        return number % 2 ? R"({"op": "remove", "id": "extra"})"
+                          : R"({"op": "add", "id": "extra", "node": "filter.gain", "edges": [")" +
+                                writer + " -> extra -> " + reader + "\"]}";
     }
   };
   if (random() % 8 == 0) {
