@@ -1,6 +1,9 @@
 // sluice render: runs a graph offline, in virtual time.
+#include <algorithm>
 #include <boost/program_options/value_semantic.hpp>
 #include <cstdio>
+#include <functional>
+#include <string>
 
 #include "host/cli/graph_options.hpp"
 #include "host/cli/signals.hpp"
@@ -15,6 +18,48 @@ namespace po = boost::program_options;
 namespace {
 // Of the graph's own time, for what is under way when --for ends it.
 constexpr int64_t kFlushNs = 10'000'000'000;
+// Of the graph's own time without a frame that moves, until a peer that is looked for is given up.
+constexpr int64_t kStillNs = 60'000'000'000;
+
+uint64_t moved_frames(const engine::Snapshot& snapshot) {
+  uint64_t frames = 0;
+  for (const auto& edge : snapshot.edges) frames += edge.read_frames;
+  return frames;
+}
+
+bool has_lost_node(const engine::Snapshot& snapshot) {
+  return std::any_of(snapshot.nodes.begin(), snapshot.nodes.end(),
+                     [](const auto& node) { return node.state == engine::NodeState::kLost; });
+}
+
+// Until the graph has finished, `end_ns` has come, or nothing can move any more.
+engine::Engine::Outcome render(engine::Engine& engine, int64_t end_ns,
+                               const std::function<bool()>& go_on) {
+  using Outcome = engine::Engine::Outcome;
+  for (uint64_t before = 0;;) {
+    const int64_t look_ns = std::min(end_ns, engine.clock().now_ns() + kStillNs);
+    const Outcome outcome = engine.run(look_ns, go_on);
+    if (outcome != Outcome::kRunning || look_ns == end_ns || !go_on()) return outcome;
+    const engine::Snapshot snapshot = engine.snapshot();
+    const uint64_t moved = moved_frames(snapshot);
+    if (moved == before && has_lost_node(snapshot)) return Outcome::kStalled;
+    before = moved;
+  }
+}
+
+// Why a graph that stands still does so.
+std::string why_still(engine::Engine& engine) {
+  for (const auto& node : engine.snapshot().nodes) {
+    if (node.state != engine::NodeState::kWaiting && node.state != engine::NodeState::kLost) {
+      continue;
+    }
+    return node.node->id() +
+           " waits for somebody who is not in the graph, and 'sluice render' reaches nobody else: "
+           "use 'sluice run'.";
+  }
+  return "the graph has stalled: every node waits for another (" + engine.describe_waits() + ").";
+}
+
 }  // namespace
 
 int run_render(const Arguments& arguments) {
@@ -34,7 +79,7 @@ int run_render(const Arguments& arguments) {
   int exit_code = kSuccess;
   if (!parse(arguments, "sluice render [GRAPH | -e TEXT] [options]",
              "Runs a graph in virtual time, as fast as the machine allows. The same graph on the "
-             "same files gives the same bits every time.",
+             "same files gives the same bits every time. Over the network it reaches itself alone.",
              options, positional, exit_code)) {
     return exit_code;
   }
@@ -55,9 +100,10 @@ int run_render(const Arguments& arguments) {
   }
   const int64_t end_ns = seconds > 0.0 ? player->start_ns() + duration_ns : engine::kForever;
   const auto go_on = [] { return !is_interrupted(); };
-  const auto outcome = player->engine().run(end_ns, go_on);
-  const std::string waits = player->engine().describe_waits();
-  if (outcome == engine::Engine::Outcome::kRunning) {
+  using Outcome = engine::Engine::Outcome;
+  const Outcome outcome = render(player->engine(), end_ns, go_on);
+  const std::string why = outcome == Outcome::kStalled ? why_still(player->engine()) : "";
+  if (outcome == Outcome::kRunning) {
     player->engine().stop_sources();
     if (!is_interrupted()) player->engine().run(end_ns + kFlushNs, go_on);
   }
@@ -65,9 +111,8 @@ int run_render(const Arguments& arguments) {
   if (!graph_options.is_quiet) {
     std::fputs(summary(player->engine().snapshot(), player->start_ns()).c_str(), stderr);
   }
-  if (outcome == engine::Engine::Outcome::kStalled) {
-    std::fprintf(stderr, "sluice: the graph has stalled: every node waits for another (%s).\n",
-                 waits.c_str());
+  if (outcome == Outcome::kStalled) {
+    std::fprintf(stderr, "sluice: %s\n", why.c_str());
     return kFailure;
   }
   const auto failures = player->failures();

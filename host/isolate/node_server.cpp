@@ -349,7 +349,7 @@ bool NodeServer::answer(NodeProcess& process, const MessageHead& asked) {
 uint32_t NodeServer::keep(NodeProcess& process, void* object, bool is_listener) const {
   auto free = std::find_if(process.handles.begin(), process.handles.end(),
                            [](const auto& handle) { return handle.object == nullptr; });
-  if (free == process.handles.end()) free = process.handles.insert(free, {});
+  if (free == process.handles.end()) free = process.handles.emplace(free);
   *free = {object, is_listener};
   return static_cast<uint32_t>(free - process.handles.begin()) + 1;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sluice/frames.hpp>
 
+#include "host/engine/net/memory_network.hpp"
 #include "host/engine/net/socket_network.hpp"
 #include "host/session/statistics.hpp"
 #include "host/support/log.hpp"
@@ -26,10 +27,14 @@ class Player::Log final : public engine::NodeLog {
   }
 };
 
-Player::Player()
-    : log_(std::make_unique<Log>()), network_(std::make_unique<engine::SocketNetwork>([this] {
-        return build_.engine->clock().now_ns();
-      })) {}
+Player::Player(engine::TimeMode time) : log_(std::make_unique<Log>()) {
+  const auto now_ns = [this] { return build_.engine->clock().now_ns(); };
+  if (time == engine::TimeMode::kVirtual) {
+    network_ = std::make_unique<engine::MemoryNetwork>(now_ns);
+  } else {
+    network_ = std::make_unique<engine::SocketNetwork>(now_ns);
+  }
+}
 
 Player::~Player() {
   if (build_.engine) build_.engine->stop();
@@ -38,7 +43,7 @@ Player::~Player() {
 std::unique_ptr<Player> Player::make(const graph::Document& document, loader::Registry& registry,
                                      const PlayerOptions& options,
                                      std::vector<graph::Diagnostic>& diagnostics) {
-  std::unique_ptr<Player> player(new Player);
+  std::unique_ptr<Player> player(new Player(options.time));
   BuildOptions build_options{engine::EngineOptions{}};
   build_options.time = options.time;
   build_options.is_offline = options.is_offline;

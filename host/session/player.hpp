@@ -23,7 +23,8 @@ struct PlayerOptions {
   int priority = 0;                    // SCHED_FIFO for lanes; 0: ordinary scheduling
   bool is_metered = false;             // levels and run times
   bool is_dry_run = false;             // solve formats and clocks only; cannot be started
-  engine::Network* network = nullptr;  // outlives the player; null: the real one
+  engine::Network* network = nullptr;  // outlives the player; null: sockets, or in virtual time
+                                       // one in memory, where a graph meets itself alone
   bool isolates_third_party = false;   // see BuildOptions
 };
 
@@ -58,7 +59,7 @@ class Player {
 
  private:
   class Log;
-  Player();
+  explicit Player(engine::TimeMode time);
   // Once, as soon as a thread is known to have got less than it asked for.
   void warn_of_scheduling();
 

@@ -1,6 +1,7 @@
 // The commands: what they print, their exit code, what they leave.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sndfile.h>
 
 #include <cstddef>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <string>
 
 #include "tests/integration/cli_fixture.hpp"
+#include "tests/support/socket_server.hpp"
 
 namespace sluice::tests {
 namespace {
@@ -223,6 +225,33 @@ TEST_F(Cli, Render_for_some_seconds_ends_at_the_frame_with_and_without_a_clock) 
   // What waits for ever ends too.
   const Ended ended = sluice({"render", "--for", "2", "-e", "source.tone -> sink.tcp port=9"});
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
+TEST_F(Cli, Render_reaches_nobody_outside_of_the_graph_over_the_network) {
+  const std::string port = std::to_string(free_port());
+  write_sound(work_ / "a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 2, 48000, int_noise(960, 16));
+  const std::string sender = "source.wav path=a.wav -> send:sink.tcp port=" + port;
+  const std::string receiver = "receive:source.tcp until=first-sender port=" + port;
+  for (const std::string& alone : {sender, receiver + " -> sink.null"}) {
+    const Ended ended = sluice({"render", "-e", alone});
+    EXPECT_EQ(ended.exit_code, 1) << alone;
+    EXPECT_THAT(ended.err,
+                ContainsRegex("\nsluice: (send|receive) waits for somebody who is not in "
+                              "the graph, and 'sluice render' reaches nobody else: use "
+                              "'sluice run'\\.\n$"));
+  }
+  // A server that is there is none either.
+  const SocketServer server("127.0.0.1");
+  EXPECT_EQ(sluice({"render", "-q", "-e",
+                    "source.wav path=a.wav -> sink.tcp port=" + std::to_string(server.port())})
+                .exit_code,
+            1);
+  // What it reaches is itself, from processes of their own too.
+  for (const char* const isolate : {"", " isolate=true"}) {
+    output(
+        {"render", "-e", sender + isolate + "; " + receiver + isolate + " -> sink.wav path=b.wav"});
+    EXPECT_EQ(read_sound_int(work_ / "b.wav"), read_sound_int(work_ / "a.wav")) << isolate;
+  }
 }
 
 TEST_F(Cli, Demo_runs_to_its_end_and_is_bit_exact) {
