@@ -53,7 +53,8 @@ uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
-Running::Running(const fs::path& folder, const fs::path& home, const Words& words) {
+Running::Running(const fs::path& folder, const fs::path& home, const Words& words,
+                 const fs::path& input) {
   std::vector<char*> arguments{const_cast<char*>(kProgram.c_str())};
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -78,7 +79,7 @@ Running::Running(const fs::path& folder, const fs::path& home, const Words& word
   if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) std::abort();
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
   posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());

@@ -35,12 +35,12 @@ void write(const std::filesystem::path& path, std::string_view text);
 // A TCP port of 127.0.0.1 that nobody listens on.
 uint16_t free_port();
 
-// A command while it runs: nothing to read, the C locale, a home and a current folder that are
+// A command while it runs: `input` to read, the C locale, a home and a current folder that are
 // temporary. Killed if it is still there at the end.
 class Running {
  public:
   Running(const std::filesystem::path& folder, const std::filesystem::path& home,
-          const Words& words);
+          const Words& words, const std::filesystem::path& input = "/dev/null");
   ~Running();
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;

@@ -1,5 +1,5 @@
 // Every graph and every plugin printed in the documentation is checked, as a reader would who
-// copies it into a file.
+// copies it into a file. docs_run_test.cpp runs them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -8,9 +8,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "tests/integration/doc_blocks.hpp"
 #include "tests/support/folders.hpp"
 #include "tests/support/sound_files.hpp"
 
@@ -23,44 +27,12 @@ using ::testing::SizeIs;
 
 const fs::path kSources = source_folder();
 
-// What stands between "```language" and "```".
-struct Block {
-  std::string place;  // file:line of the fence
-  std::string text;
-};
-
-std::vector<fs::path> pages() {
-  std::vector<fs::path> found{kSources / "README.md"};
-  for (const auto& entry : fs::recursive_directory_iterator(kSources / "docs")) {
-    if (entry.path().extension() == ".md") found.push_back(entry.path());
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
-// Blocks of exactly this language that contain `word`: ```json fragment is none.
-std::vector<Block> blocks(const std::string& language, const std::string& word) {
-  std::vector<Block> found;
-  for (const fs::path& page : pages()) {
-    std::ifstream file(page);
-    Block block;
-    bool is_inside = false, is_wanted = false;
-    int line_number = 0;
-    for (std::string line; std::getline(file, line);) {
-      ++line_number;
-      if (line.starts_with("```")) {
-        if (is_inside && is_wanted && block.text.find(word) != std::string::npos) {
-          found.push_back(block);
-        }
-        is_wanted = !is_inside && line == "```" + language;
-        is_inside = !is_inside;
-        block = {fs::relative(page, kSources).string() + ":" + std::to_string(line_number), ""};
-      } else if (is_inside) {
-        block.text += line + "\n";
-      }
-    }
-    EXPECT_FALSE(is_inside) << page << ": the fence of " << block.place << " is not closed";
-  }
+// Blocks of this language that contain `word`.
+std::vector<DocBlock> blocks(const std::string& language, const std::string& word) {
+  std::vector<DocBlock> found = doc_blocks();
+  std::erase_if(found, [&](const DocBlock& block) {
+    return block.language != language || block.text.find(word) == std::string::npos;
+  });
   return found;
 }
 
@@ -91,11 +63,11 @@ void write(const fs::path& path, const std::string& text) {
 
 // Graphs name files as a reader sees them who stands in a copy of the repository.
 TEST(Docs, Graph_printed_passes_check) {
-  const std::vector<Block> graphs = blocks("json", "\"nodes\"");
+  const std::vector<DocBlock> graphs = blocks("json", "\"nodes\"");
   ASSERT_THAT(graphs, SizeIs(Ge(5u)));
   TemporaryFolder folder;
   fs::copy(kSources / "graphs", folder / "graphs");
-  for (const Block& block : graphs) {
+  for (const DocBlock& block : graphs) {
     write(folder / "page.json", block.text);
     const Outcome outcome = run(in_quotes(build_folder() / "bin" / "sluice") + " check " +
                                 in_quotes(folder / "page.json"));
@@ -103,7 +75,6 @@ TEST(Docs, Graph_printed_passes_check) {
   }
 }
 
-// demo.json is played by other tests; the rest of the shipped graphs needs servers.
 TEST(Docs, Graph_shipped_passes_check) {
   size_t count = 0;
   for (const auto& entry : fs::directory_iterator(kSources / "graphs")) {
@@ -117,10 +88,10 @@ TEST(Docs, Graph_shipped_passes_check) {
 }
 
 void expect_to_compile(const std::string& word, size_t least, const fs::path& includes) {
-  const std::vector<Block> sources = blocks("cpp", word);
+  const std::vector<DocBlock> sources = blocks("cpp", word);
   ASSERT_THAT(sources, SizeIs(Ge(least)));
   TemporaryFolder folder;
-  for (const Block& block : sources) {
+  for (const DocBlock& block : sources) {
     write(folder / "page.cpp", block.text);
     const Outcome outcome =
         run(in_quotes(SLUICE_TEST_CXX) + " -std=c++20 -fsyntax-only -Wall -Wextra -Werror -I " +
@@ -136,6 +107,32 @@ TEST(Docs, Plugin_printed_compiles) {
 
 // It is for the tree, and may use what lies there.
 TEST(Docs, Test_printed_compiles) { expect_to_compile("TEST(", 1, kSources); }
+
+// No block is of a kind that nothing looks at. Data for other programs is not looked at.
+TEST(Docs, Block_is_of_a_kind_that_is_tested) {
+  const std::set<std::string> data{"text", "ini", "yaml", ""};
+  const std::regex command(R"((^|\n)(sluice|scc|\./dev|systemctl|pactl|cmake) )");
+  for (const DocBlock& block : doc_blocks()) {
+    const std::string& text = block.text;
+    const auto has = [&](const char* word) { return text.find(word) != std::string::npos; };
+    if (data.contains(block.language)) {
+      EXPECT_FALSE(std::regex_search(text, command)) << block.place << ": commands are sh";
+    } else if (block.language == "cpp") {
+      EXPECT_TRUE(has("SLUICE_PLUGIN(") || has("TEST(")) << block.place << ": not compiled";
+    } else if (block.language == "json") {
+      EXPECT_TRUE(has("\"nodes\"")) << block.place << ": no graph; say json fragment";
+    } else if (block.language == "json fragment") {
+      const bool is_whole = nlohmann::json::accept(text);
+      EXPECT_TRUE(is_whole || nlohmann::json::accept("{" + text + "}")) << block.place;
+    } else if (block.language == "cmake") {
+      EXPECT_EQ(block.page, "docs/writing-a-plugin.md") << "only tests/sdk/page runs these";
+    } else if (block.language == "curl") {
+      EXPECT_EQ(block.page, "docs/control-api.md") << "only Web.Every_curl_... runs these";
+    } else {
+      EXPECT_EQ(block.language, "sh") << block.place;
+    }
+  }
+}
 
 // The README's table of nodes has all plugins of the repository and no others.
 TEST(Docs, Readme_names_every_node) {
@@ -155,7 +152,7 @@ TEST(Docs, Readme_names_every_node) {
 
 // A link to a file of the repository leads somewhere.
 TEST(Docs, Link_leads_to_a_file) {
-  for (const fs::path& page : pages()) {
+  for (const fs::path& page : doc_pages()) {
     std::ifstream file(page);
     for (std::string line; std::getline(file, line);) {
       for (size_t at = line.find("]("); at != std::string::npos; at = line.find("](", at + 2)) {
