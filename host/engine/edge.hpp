@@ -182,6 +182,7 @@ class Edge {
   };
   bool is_timed = false;  // the writer wants to know; constant [control]
   Latch<Reading> reading;
+  uint64_t played = 0;  // the furthest that note_played had it; reader's lane
 
   UpstreamQueue upstream;
 

@@ -24,6 +24,12 @@ bool is_fed_live(const InputPort& input, std::set<const Node*>& seen) {
   });
 }
 
+bool is_bridged(const InputPort& input) {
+  return std::any_of(input.joined.begin(), input.joined.end(), [](const Edge* edge) {
+    return !edge->is_leaving && (edge->from.node.type().flags & SLUICE_TYPE_BRIDGES_CLOCKS) != 0;
+  });
+}
+
 }  // namespace
 
 support::Status Engine::prepare_node(Node& node) {
@@ -35,6 +41,7 @@ support::Status Engine::prepare_node(Node& node) {
     ports[input->port_index].is_connected = !input->joined.empty() || input->was_connected;
     std::set<const Node*> seen;
     ports[input->port_index].is_fed_live = is_fed_live(*input, seen);
+    ports[input->port_index].is_bridged = is_bridged(*input);
   }
   for (const auto& output : node.outputs) {
     ports[output->port_index].format = output->format;

@@ -252,6 +252,15 @@ sluice_result last_read(const sluice_host* host, uint32_t port, sluice_reading* 
   return SLUICE_OK;
 }
 
+// ---- sluice_play_host ----
+
+sluice_result played(const sluice_host* host, uint32_t port, uint64_t frames,
+                     int64_t monotonic_ns) {
+  InputPort* input = Node::of(host).input_at(port);
+  const bool is_followed = input && input->is_pcm() && input->note_played(frames, monotonic_ns);
+  return is_followed ? SLUICE_OK : SLUICE_ERROR_NOT_FOUND;
+}
+
 // ---- sluice_device_host ----
 
 void cycle(const sluice_host* host, const sluice_cycle* cycle) {
@@ -335,6 +344,7 @@ constexpr sluice_thread_host kThreadHost{raise_priority};
 constexpr sluice_packet_host kPacketHost{reserve, commit, peek, pop};
 constexpr sluice_clock_host kClockHost{publish};
 constexpr sluice_reader_host kReaderHost{last_read};
+constexpr sluice_play_host kPlayHost{played};
 constexpr sluice_device_host kDeviceHost{cycle};
 constexpr sluice_net_host kNetHost{connect, listen, listener_port, accept, send,
                                    receive, info,   finish,        close,  close_listener};
@@ -350,6 +360,7 @@ const void* host_extension(const sluice_host* host, const char* id) {
   if (wanted == SLUICE_PACKET_HOST) return &kPacketHost;
   if (wanted == SLUICE_CLOCK_HOST) return &kClockHost;
   if (wanted == SLUICE_READER_HOST) return &kReaderHost;
+  if (wanted == SLUICE_PLAY_HOST) return &kPlayHost;
   if (wanted == SLUICE_NET_HOST) {
     return node.is_threaded() && node.services().network ? &kNetHost : nullptr;
   }

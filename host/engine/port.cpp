@@ -277,17 +277,34 @@ InputView InputPort::begin_mixed(uint32_t maximum_frames) {
   return begin_sum(static_cast<uint32_t>(frames));
 }
 
+// How far `edge` would have been read without its delay.
+uint64_t InputPort::reading_position(const Edge& edge) const {
+  if (edge.options.delay_frames == 0 || !edge.is_aligned) return edge.next;
+  const int64_t undelayed = edge.offset - static_cast<int64_t>(edge.options.delay_frames);
+  return static_cast<uint64_t>(std::max<int64_t>(static_cast<int64_t>(position_) - undelayed, 0));
+}
+
 void InputPort::note_reading() {
+  if (is_played_later_) return;
   for (Edge* edge : edges) {
     if (!edge->is_timed) continue;
-    uint64_t frames = edge->next;
-    if (edge->options.delay_frames != 0 && edge->is_aligned) {
-      const int64_t undelayed = edge->offset - static_cast<int64_t>(edge->options.delay_frames);
-      frames =
-          static_cast<uint64_t>(std::max<int64_t>(static_cast<int64_t>(position_) - undelayed, 0));
-    }
-    edge->reading.write({frames, node.services().clock->now_ns()});
+    edge->reading.write({reading_position(*edge), node.services().clock->now_ns()});
   }
+}
+
+bool InputPort::note_played(uint64_t unplayed, int64_t time_ns) {
+  is_played_later_ = time_ns != SLUICE_NO_TIME;
+  bool is_followed = false;
+  for (Edge* edge : edges) {
+    if (!edge->is_timed) continue;
+    is_followed = true;
+    if (!is_played_later_) continue;
+    // Silence played in between lies behind what was read: it takes back nothing of that.
+    const uint64_t read = reading_position(*edge);
+    edge->played = std::max(edge->played, read - std::min(read, unplayed));
+    edge->reading.write({edge->played, time_ns});
+  }
+  return is_followed;
 }
 
 void InputPort::discard(uint64_t frames, const char* reason) {

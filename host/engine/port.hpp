@@ -267,6 +267,9 @@ class InputPort {
   }
   // Throws the oldest frames away; counted.
   void discard(uint64_t frames, const char* reason);
+  // Of what was read `unplayed` frames were not played at `time_ns`; see sluice_play_host. False if
+  // nobody follows.
+  bool note_played(uint64_t unplayed, int64_t time_ns);
   // The node is done: no edge holds its writer back any more.
   void close();
 
@@ -305,6 +308,7 @@ class InputPort {
   void add_mark(const sluice_mark& mark);
   void retire_marks();
   void note_reading();
+  uint64_t reading_position(const Edge& edge) const;
   int64_t capture_of(const Edge& edge, uint64_t stream_position) const;
 
   const bool is_pcm_;
@@ -317,6 +321,7 @@ class InputPort {
   bool keeps_last_ = false;  // may have to fade out of what it read in place
   std::atomic<uint32_t> targets_called_{0};
   uint32_t targets_taken_ = 0;
+  bool is_played_later_ = false;  // readings are told by note_played
   const std::byte* direct_data_ = nullptr;
 };
 

@@ -53,6 +53,7 @@ NodeServer::NodeServer(const sluice_host& host, const sluice_type& type, bool is
       device_(extension<sluice_device_host>(host, SLUICE_DEVICE_HOST)),
       clocks_(extension<sluice_clock_host>(host, SLUICE_CLOCK_HOST)),
       readers_(extension<sluice_reader_host>(host, SLUICE_READER_HOST)),
+      players_(extension<sluice_play_host>(host, SLUICE_PLAY_HOST)),
       net_(extension<sluice_net_host>(host, SLUICE_NET_HOST)),
       passed_(type.port_count),
       counted_before_(type.statistic_count),
@@ -81,6 +82,10 @@ void NodeServer::begin(NodeProcess& process) {
   std::fill(passed_.begin(), passed_.end(), 0);
   for (size_t i = 0; i < counted_.size(); ++i) counted_before_[i] += std::exchange(counted_[i], 0);
   process.own().message.priority = static_cast<uint32_t>(support::real_time_priority());
+  // What the one before had still to play was lost with it.
+  for (uint32_t port = 0; players_ && port < type_.port_count; ++port) {
+    if (is_port(port, SLUICE_INPUT, SLUICE_PCM)) players_->played(&host_, port, 0, SLUICE_NO_TIME);
+  }
 }
 
 void NodeServer::put_parameters(Message& to) {
@@ -335,6 +340,11 @@ bool NodeServer::answer(NodeProcess& process, const MessageHead& asked) {
       to.reading.struct_size = sizeof(to.reading);
       to.result = readers_ && port < type_.port_count
                       ? readers_->last_read(&host_, port, &to.reading)
+                      : sluice_result{SLUICE_ERROR_NOT_FOUND};
+      break;
+    case Op::kPlayed:
+      to.result = players_ && port < type_.port_count
+                      ? players_->played(&host_, port, asked.frames, asked.time_ns)
                       : sluice_result{SLUICE_ERROR_NOT_FOUND};
       break;
     default:

@@ -65,6 +65,7 @@ class NodeServer {
   const sluice_device_host* device_;
   const sluice_clock_host* clocks_;
   const sluice_reader_host* readers_;
+  const sluice_play_host* players_;
   const sluice_net_host* net_;
   std::vector<PortRoom> rooms_;
   std::vector<Fade> fades_;

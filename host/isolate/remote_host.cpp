@@ -155,7 +155,7 @@ sluice_result peek(const sluice_host* host, uint32_t port, sluice_packet* packet
 }
 void pop(const sluice_host* host, uint32_t port) { RemoteNode::of(host).pop(port); }
 
-// ---- sluice_clock_host, sluice_reader_host ----
+// ---- sluice_clock_host, sluice_reader_host, sluice_play_host ----
 
 void publish(const sluice_host* host, uint32_t port, double frames, int64_t monotonic_ns,
              double ratio) {
@@ -178,6 +178,16 @@ sluice_result last_read(const sluice_host* host, uint32_t port, sluice_reading* 
   return answer.result;
 }
 
+sluice_result played(const sluice_host* host, uint32_t port, uint64_t frames,
+                     int64_t monotonic_ns) {
+  RemoteNode& node = RemoteNode::of(host);
+  Message& message = node.message();
+  message.port = port;
+  message.frames = frames;
+  message.time_ns = monotonic_ns;
+  return node.ask(Op::kPlayed).result;
+}
+
 // ---- sluice_device_host ----
 
 void cycle(const sluice_host* host, const sluice_cycle* cycle) {
@@ -191,6 +201,7 @@ constexpr sluice_thread_host kThreadHost{raise_priority};
 constexpr sluice_packet_host kPacketHost{reserve, commit, peek, pop};
 constexpr sluice_clock_host kClockHost{publish};
 constexpr sluice_reader_host kReaderHost{last_read};
+constexpr sluice_play_host kPlayHost{played};
 
 const void* get_extension(const sluice_host* host, const char* id) {
   const std::string_view wanted = id;
@@ -203,6 +214,7 @@ const void* get_extension(const sluice_host* host, const char* id) {
   if (wanted == SLUICE_PACKET_HOST) return &kPacketHost;
   if (wanted == SLUICE_CLOCK_HOST) return &kClockHost;
   if (wanted == SLUICE_READER_HOST) return &kReaderHost;
+  if (wanted == SLUICE_PLAY_HOST) return &kPlayHost;
   if (wanted == SLUICE_NET_HOST) return is_threaded ? net_table() : nullptr;
   return nullptr;
 }

@@ -51,6 +51,7 @@ enum class Op : uint32_t {
   kCommit,
   kPeek,
   kLastRead,
+  kPlayed,
   kCycle,
   kConnect,
   kListen,

@@ -47,6 +47,7 @@ struct HostTables {
     if (wanted == SLUICE_PACKET_HOST) return &kPacketTable;
     if (wanted == SLUICE_CLOCK_HOST) return &kClockTable;
     if (wanted == SLUICE_READER_HOST) return &kReaderTable;
+    if (wanted == SLUICE_PLAY_HOST) return &kPlayTable;
     if (wanted == SLUICE_DEVICE_HOST) return &kDeviceTable;
     if (wanted == SLUICE_NET_HOST) return &kNetTable;
     return nullptr;
@@ -285,6 +286,11 @@ struct HostTables {
     reading->time_ns = call.self.now_ns_;
     return SLUICE_OK;
   }
+  static sluice_result played(const sluice_host* host, uint32_t index, uint64_t, int64_t) {
+    const Call call(host, kAudio | kWorker, "played");
+    const bool is_input = call.self.port_of(index, SLUICE_INPUT, "played") != nullptr;
+    return is_input ? SLUICE_OK : SLUICE_ERROR_NOT_FOUND;
+  }
   static void cycle(const sluice_host* host, const sluice_cycle* cycle) {
     NodeHost& self = *static_cast<NodeHost*>(host->context);
     const std::lock_guard lock(self.cycle_mutex_);
@@ -379,6 +385,7 @@ struct HostTables {
   static const sluice_packet_host kPacketTable;
   static const sluice_clock_host kClockTable;
   static const sluice_reader_host kReaderTable;
+  static const sluice_play_host kPlayTable;
   static const sluice_device_host kDeviceTable;
   static const sluice_net_host kNetTable;
 };
@@ -389,6 +396,7 @@ const sluice_thread_host HostTables::kThreadTable{raise_priority};
 const sluice_packet_host HostTables::kPacketTable{reserve, commit, peek, pop};
 const sluice_clock_host HostTables::kClockTable{publish};
 const sluice_reader_host HostTables::kReaderTable{last_read};
+const sluice_play_host HostTables::kPlayTable{played};
 const sluice_device_host HostTables::kDeviceTable{cycle};
 const sluice_net_host HostTables::kNetTable{connect, listen, listener_port, accept, send,
                                             receive, info,   finish,        close,  close_listener};

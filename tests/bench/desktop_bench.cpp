@@ -226,12 +226,11 @@ void measure(const char* kind, const fs::path& folder) {
           {kAlsaloop, "-C", "lab", "-P", "other", "-f", "S16_LE", "-c", "2", "-r", "48000", "-E",
            text, "-B", std::to_string(2 * frames), "-l", std::to_string(2 * frames), "-S", "0"});
     }
-    for (const uint32_t parts : {1u, 2u}) {
-      const std::string block = std::to_string(frames / parts);
-      print_row(kind, parts == 1 ? "sluice" : "sluice, half the period", frames,
+    for (const std::string sink : {"sink.alsa device=other", "sink.speakers device=ALSA:other"}) {
+      print_row(kind, "sluice, " + sink.substr(0, sink.find(' ')), frames,
                 {program, "run", "-q", "-e",
-                 "source.loopback output=lab buffer_frames=" + block +
-                     " -> sink.speakers device=ALSA:other buffer_frames=" + block});
+                 "source.loopback output=lab buffer_frames=" + text + " -> " + sink +
+                     " buffer_frames=" + text});
     }
   }
 }

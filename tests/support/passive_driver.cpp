@@ -191,8 +191,8 @@ std::string PassiveDriver::try_prepare(const sluice_format& input, uint64_t seed
       output.rate_hz = std::clamp(input.rate_hz, offer.rate_hz_minimum, offer.rate_hz_maximum);
     }
   }
-  setup_[0] = {sizeof(sluice_port_setup), 1, input, 0, 0, 0, 0, 0, 0, 0};
-  setup_[1] = {sizeof(sluice_port_setup), 1, output, 0, 0, 0, 0, 0, 0, 0};
+  setup_[0] = {sizeof(sluice_port_setup), 1, input, 0, 0, 0, 0, 0, 0, 0, 0};
+  setup_[1] = {sizeof(sluice_port_setup), 1, output, 0, 0, 0, 0, 0, 0, 0, 0};
   frame_bytes_[0] = frame_bytes(input);
   frame_bytes_[1] = frame_bytes(output);
   sluice_setup setup{sizeof(setup), SLUICE_MODE_OFFLINE, 4096, 2, setup_, seed};

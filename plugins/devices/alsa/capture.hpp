@@ -190,6 +190,7 @@ class Capturing : public sluice::Threaded<T> {
   sluice_result wait_for_period() {
     const int64_t deadline_ns = last_ns_ + kStalledNs;
     for (;;) {
+      pcm_.will_be_polled();
       const sluice_result result = this->wait(items_, deadline_ns);
       if (result != SLUICE_OK) return result;
       for (size_t i = 0; i < polled_.size(); ++i) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <sluice/describe.hpp>
+#include <sluice/sluice.hpp>
 
 namespace alsa {
 namespace {
@@ -128,6 +129,43 @@ Offered offered_by(snd_pcm_t* pcm) {
   offered.is_any_rate = offered.rate_hz_minimum == offered.rate_hz_maximum ||
                         snd_pcm_hw_params_test_rate(pcm, parameters, kUnusualRateHz, 0) == 0;
   return offered;
+}
+
+std::vector<sluice_format_offer> offers_of(const Offered* offered, const sluice_format& wanted) {
+  const sluice_sample_format format = wanted.sample_format;
+  sluice_format_offer offer = sluice::offer(SLUICE_SAMPLE_ANY);
+  if (offered) {
+    offer.sample_formats = offered->formats;
+    offer.channels_minimum = offered->channels_minimum;
+    offer.channels_maximum = offered->channels_maximum;
+    offer.rate_hz_minimum = offered->rate_hz_minimum;
+    offer.rate_hz_maximum = offered->rate_hz_maximum;
+    const bool has_format =
+        format == SLUICE_SAMPLE_UNSET || (offered->formats & SLUICE_SAMPLE_BIT(format)) != 0;
+    const bool has_channels = wanted.channels == 0 || (wanted.channels >= offer.channels_minimum &&
+                                                       wanted.channels <= offer.channels_maximum);
+    if (!has_format || !has_channels || (wanted.rate_hz != 0 && !offered->has_rate(wanted.rate_hz)))
+      return {};
+  }
+  if (format != SLUICE_SAMPLE_UNSET) offer.sample_formats = SLUICE_SAMPLE_BIT(format);
+  if (wanted.channels != 0) offer.channels_minimum = offer.channels_maximum = wanted.channels;
+  std::vector<sluice_format_offer> offers;
+  const auto add_rate = [&](uint32_t rate) {
+    offer.rate_hz_minimum = offer.rate_hz_maximum = rate;
+    offers.push_back(offer);
+  };
+  if (wanted.rate_hz != 0) {
+    add_rate(wanted.rate_hz);
+  } else if (!offered || offered->is_any_rate || offered->rates_hz.empty()) {
+    offers.push_back(offer);
+  } else {
+    const uint32_t usual = offered->nearest_rate(48000);
+    add_rate(usual);
+    for (const uint32_t rate : offered->rates_hz) {
+      if (rate != usual) add_rate(rate);
+    }
+  }
+  return offers;
 }
 
 std::string text_of(const sluice_format& format) {

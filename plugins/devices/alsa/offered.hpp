@@ -33,6 +33,10 @@ struct Offered {
 
 Offered offered_by(snd_pcm_t* pcm);
 
+// For a port: what is offered (null: anything), as far as `wanted` leaves it open with zeros; the
+// rate of 48 kHz or the nearest first. Empty if nothing is left.
+std::vector<sluice_format_offer> offers_of(const Offered* offered, const sluice_format& wanted);
+
 // "48000 Hz, 2 channels, s16".
 std::string text_of(const sluice_format& format);
 

@@ -137,8 +137,20 @@ Trouble Pcm::set_up(const sluice_format& format, uint32_t period_frames, uint32_
   }
   const int count_of_descriptors = snd_pcm_poll_descriptors_count(pcm_);
   descriptors_.assign(static_cast<size_t>(std::max(count_of_descriptors, 0)), pollfd{});
-  snd_pcm_poll_descriptors(pcm_, descriptors_.data(), static_cast<unsigned>(descriptors_.size()));
+  will_be_polled();
   return restart();
+}
+
+void Pcm::will_be_polled() {
+  snd_pcm_poll_descriptors(pcm_, descriptors_.data(), static_cast<unsigned>(descriptors_.size()));
+}
+
+void Pcm::wake_for(uint32_t room_frames) {
+  snd_pcm_sw_params_t* software = nullptr;
+  snd_pcm_sw_params_alloca(&software);
+  if (snd_pcm_sw_params_current(pcm_, software) < 0) return;
+  snd_pcm_sw_params_set_avail_min(pcm_, software, room_frames);
+  snd_pcm_sw_params(pcm_, software);
 }
 
 Trouble Pcm::start() {

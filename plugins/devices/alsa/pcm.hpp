@@ -55,9 +55,14 @@ class Pcm {
 
   // What to poll for. Filled in again after each set_up.
   const std::vector<pollfd>& descriptors() const { return descriptors_; }
+  // To be called before each poll: plugins may have told of room that is taken by now.
+  void will_be_polled();
   // Tells ALSA what poll answered, in the same order; plugins count on it. True if there is
   // something to do: frames, or a change of state.
   bool woken(pollfd* answered);
+
+  // From how much on playback wakes for room: a period at first.
+  void wake_for(uint32_t room_frames);
 
   enum class State : uint8_t { kRunning, kStopped, kXrun, kSuspended, kGone };
   State state() const;

@@ -37,6 +37,8 @@ struct Script {
   double hz = 1000.0;  // of the tone; 0: all samples 0.5
   double seconds = 20.0;
   bool is_kept = false;  // what was read
+  // The reader has a buffer of two blocks, into which it hands frames as they come.
+  bool is_buffered = false;
 };
 
 struct Told {
@@ -117,6 +119,7 @@ class Reader : public Threaded<Reader> {
       input("in", "Audio.", kOfferF32, 0, SLUICE_CLOCK_DEVICE)};
   void prepare(Setup& setup) { format_ = setup.format(); }
   void run() {
+    if (script.is_buffered) return run_buffered();
     const Pace& pace = script.reader;
     std::mt19937_64 random(2);
     std::uniform_real_distribution<double> jitter(0.0, pace.jitter_us * 1000.0);
@@ -145,6 +148,32 @@ class Reader : public Threaded<Reader> {
       for (uint32_t i = got; script.is_kept && i < pace.block; ++i) told.heard.push_back(0.0F);
       told.read += got;
       told.missing += pace.block - got;
+    }
+  }
+  void run_buffered() {
+    const Pace& pace = script.reader;
+    const auto* player = extension<sluice_play_host>(SLUICE_PLAY_HOST);
+    const int64_t start_ns = now_ns() + 3'456'789;
+    uint32_t queued = 0;
+    for (uint64_t due_frames = pace.block;;) {
+      const int64_t due = start_ns + due_ns(pace, due_frames, format_.rate_hz);
+      const bool has_room = queued < 2 * pace.block;
+      const sluice_result woken = has_room ? wait(on_input(0, 1), due) : sleep_until(due);
+      if (woken == SLUICE_ERROR_STOPPED) return;
+      if (now_ns() >= due) {
+        const uint32_t taken = std::min(queued, pace.block);
+        queued -= taken;
+        told.read += taken;
+        told.missing += pace.block - taken;
+        due_frames += pace.block;
+        EXPECT_EQ(player->played(host(), 0, queued, now_ns()), SLUICE_OK);
+      }
+      while (queued < 2 * pace.block) {
+        const sluice_read_span span = begin_read(0, 2 * pace.block - queued);
+        end_read(0, span.frames);
+        if (span.frames == 0) break;
+        queued += span.frames;
+      }
     }
   }
 
@@ -243,6 +272,29 @@ void expect_steady(World& world, double seconds, double locked_s = 10.0) {
 }
 
 constexpr double kOffsets[] = {0, 50, -50, 200, -200, 1000, -1000};
+
+// Nothing is kept in a buffer of the device's beside what lies between the clocks.
+TEST(Bridge, What_a_device_holds_lies_between_the_clocks) {
+  World world({.writer = {.ppm = 100, .block = 480, .jitter_us = 300},
+               .reader = {.ppm = -50, .block = 480, .jitter_us = 300},
+               .is_buffered = true},
+              5.0);
+  world.run_until(10.0);
+  const uint64_t missing = told.missing;
+  uint64_t most = 0;
+  for (double s = 10.1; s < 60.0; s += 0.1) {
+    world.run_until(s);
+    EXPECT_NEAR(world.value("fill_ms"), world.value("goal_ms"), 1.0) << s;
+    most = std::max(most, world.bridge->outputs[0]->written() - told.read);
+  }
+  EXPECT_EQ(told.missing, missing);
+  EXPECT_EQ(world.lost(), 0U);
+  EXPECT_EQ(world.value("starts"), 1.0);
+  // A block, what both are late, and 1.5 ms.
+  EXPECT_LT(world.value("goal_ms"), 12.5);
+  // Just after the one has written, and as much as the other takes later.
+  EXPECT_LT(most, 2 * 480 + 144);
+}
 
 TEST(Bridge, Clocks_apart_keep_fill_and_ratio) {
   for (const double ppm : kOffsets) {

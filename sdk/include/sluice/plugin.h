@@ -312,6 +312,9 @@ typedef struct sluice_port_setup {
   /* A fact of an input: a source in front of it is live (SLUICE_PORT_LIVE), so what this node does
    * not take in time is lost. */
   uint32_t is_fed_live;
+  /* A fact of an input: right in front of it is a bridge, to which what a device holds of what was
+   * read here is a part of what lies between two clocks; see sluice_play_host. */
+  uint32_t is_bridged;
 } sluice_port_setup;
 
 enum {
@@ -737,6 +740,17 @@ typedef struct sluice_reader_host {
    * SLUICE_TYPE_EQUAL_COUNTS; what those hold counts as not read. [audio, worker] */
   sluice_result (*last_read)(const sluice_host* host, uint32_t port, sluice_reading* reading);
 } sluice_reader_host;
+
+/* For a node that hands what it reads to a device with a buffer of its own. */
+#define SLUICE_PLAY_HOST "sluice.play-host/1"
+typedef struct sluice_play_host {
+  /* Of what was read from input `port` the device had not taken `frames` yet at `monotonic_ns`. For
+   * whoever follows this reader (sluice_reader_host) these are not read, and from the first call on
+   * nothing counts as read but by a call, to be made when the device has taken something;
+   * SLUICE_NO_TIME ends that. SLUICE_ERROR_NOT_FOUND: nobody follows. [audio, worker] */
+  sluice_result (*played)(const sluice_host* host, uint32_t port, uint64_t frames,
+                          int64_t monotonic_ns);
+} sluice_play_host;
 
 /* One period of a device: for every output port of the node (capture) the frames that came in, for
  * every input port (playback) where the frames to be played go. Buffers are interleaved in the
