@@ -1,15 +1,15 @@
 // How long what the desktop plays into one output takes until it is played into another, through
-// source.loopback and sink.speakers, against PulseAudio's module-loopback, PipeWire's pw-loopback
-// and alsaloop (by way of ALSA's plugin for the server, as sink.speakers) with the same periods, on
-// the same private server: an impulse, the median of 20 starts each.
+// source.loopback and sink.alsa or sink.speakers, against PulseAudio's module-loopback, PipeWire's
+// pw-loopback and alsaloop (by way of ALSA's plugin for the server, as the sinks) with the same
+// periods, on the same private server: an impulse, the median of 20 starts each.
 //
 //   desktop_bench [STARTS] [pulse|pipewire] [ROUTER]
 //
 // ROUTER: those alone whose name holds it.
 //
-// "period" is what alsaloop, pw-loopback, source.loopback and sink.speakers take and give at once,
-// and half the latency that module-loopback is asked for, which has both outputs work in blocks of
-// a third of that latency. Ours are measured with half the period, too.
+// "period" is what alsaloop, pw-loopback, source.loopback and the sinks take and give at once, and
+// half the latency that module-loopback is asked for, which has both outputs work in blocks of a
+// third of that latency.
 //
 // Both outputs are null sinks. Their monitors are recorded in small fragments by one thread, and an
 // impulse is timed by the arrival of its fragment, so what the server itself adds is in all rows
