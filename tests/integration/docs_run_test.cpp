@@ -236,7 +236,8 @@ class Reader : public SoundLab {
   static bool has_device(const Json& graph) {
     return std::any_of(graph["nodes"].begin(), graph["nodes"].end(), [](const Json& node) {
       const std::string& type = type_of(node);
-      return type == "source.loopback" || type == "source.device" || type == "sink.speakers";
+      return type == "source.loopback" || type == "source.device" || type == "sink.speakers" ||
+             type == "sink.alsa";
     });
   }
 
@@ -279,6 +280,8 @@ class Reader : public SoundLab {
         fs::remove(params["path"].get<std::string>());
       } else if (type == "sink.speakers" && !params["device"].get<std::string>().empty()) {
         set(id + ".device", "ALSA:other");
+      } else if (type == "sink.alsa" && params["device"] != "default") {
+        set(id + ".device", "other");
       }
     }
     for (const auto& [id, node] : graph["nodes"].items()) {
