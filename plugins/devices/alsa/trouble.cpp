@@ -226,7 +226,9 @@ Trouble opening_trouble(const std::string& name, Direction direction, int error)
     case ENODEV:
     case ENXIO:
     case EINVAL: {
-      const std::string near = nearest(name, device_names(direction));
+      std::vector<std::string> others = device_names(direction);
+      std::erase(others, name);
+      const std::string near = nearest(name, others);
       const std::string cards = card_list();
       const std::string there = near.empty() ? "" : " Near it: " + near + ".";
       const std::string detail = Hush::last().empty() ? "" : " (" + Hush::last() + ")";
