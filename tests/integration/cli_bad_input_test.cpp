@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -151,6 +152,18 @@ TEST_F(CliBadInput, Device_opened_by_two_nodes_names_both) {
     write(work_ / "g.json", sound);
     const Ended ended = sluice({"check", "g.json"});
     EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  }
+}
+
+TEST_F(CliBadInput, Missing_configuration_of_alsa_is_said) {
+  setenv("ALSA_CONFIG_PATH", (work_ / "none.conf").c_str(), 1);
+  const Ended list = sluice({"devices", "sink.speakers"});
+  const Ended played =
+      sluice({"run", "--for", "0.1", "-e", "source.tone live=true -> sink.speakers"});
+  unsetenv("ALSA_CONFIG_PATH");
+  for (const Ended& ended : {list, played}) {
+    EXPECT_EQ(ended.exit_code, 0);
+    EXPECT_THAT(ended.err, HasSubstr("ALSA has no configuration that can be read"));
   }
 }
 

@@ -12,9 +12,11 @@ inline constexpr const char* kWhenAbsent[] = {"play-on", "hold"};
 struct SinkDeclaration {
   static constexpr sluice::Info kInfo{
       "sink.alsa", "ALSA playback",
-      "Plays into an ALSA device by its name. The device is kept full: it takes a period at a "
-      "time, "
-      "and where frames are missing it gets silence, faded out and in. A device that is absent or "
+      "Plays into an ALSA device by its name. The device is kept full, a period at a time; behind "
+      "a "
+      "bridge frames are handed on as they come, into two periods, and what the device holds is a "
+      "part of what lies between the clocks. Where frames are missing it gets silence, faded out "
+      "and in. A device that is absent or "
       "busy is waited for, and one that went away is taken up again within a second of its return, "
       "faded in; meanwhile all else plays on. Rates are not converted inside ALSA, and sample "
       "formats and channels only if it has none that Sluice speaks."};

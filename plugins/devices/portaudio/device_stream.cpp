@@ -229,8 +229,8 @@ bool DeviceStream::is_alive() {
 bool DeviceStream::open() {
   const std::lock_guard port_audio(port_audio_lock());
   session_ = std::make_unique<Session>();
-  if (session_->error() != paNoError) {
-    refuse("PortAudio cannot be used: " + error_text(session_->error()) + ".");
+  if (const std::string trouble = session_->trouble(); !trouble.empty()) {
+    refuse(trouble);
     return false;
   }
   const std::vector<Device> found = devices(options_.direction);

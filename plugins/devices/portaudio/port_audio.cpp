@@ -47,11 +47,20 @@ std::mutex& port_audio_lock() {
 
 Session::Session() {
   const Silence silence;
+  // PortAudio 19.6 ends the program where it finds not one.
+  snd_config_t* pcms = nullptr;
+  if (snd_config_update() < 0 || snd_config_search(snd_config, "pcm", &pcms) < 0) {
+    trouble_ =
+        "ALSA has no configuration that can be read: see ALSA_CONFIG_PATH and "
+        "/usr/share/alsa/alsa.conf.";
+    return;
+  }
   PaJack_SetClientName("Sluice");
-  error_ = Pa_Initialize();
+  const PaError error = Pa_Initialize();
+  if (error != paNoError) trouble_ = "PortAudio cannot be used: " + error_text(error) + ".";
 }
 Session::~Session() {
-  if (error_ != paNoError) return;
+  if (!trouble_.empty()) return;
   const Silence silence;
   Pa_Terminate();
 }

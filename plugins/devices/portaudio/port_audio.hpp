@@ -23,10 +23,11 @@ class Session {
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
-  PaError error() const { return error_; }
+  // A sentence that says why there is nothing to use; empty otherwise.
+  const std::string& trouble() const { return trouble_; }
 
  private:
-  PaError error_;
+  std::string trouble_;
 };
 
 enum class Direction { kCapture, kPlayback };

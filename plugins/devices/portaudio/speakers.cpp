@@ -48,10 +48,7 @@ class DeviceNode : public sluice::Device<T>, public devices::Owner {
   static void list_devices(const sluice::DeviceListing& listing) {
     const std::lock_guard lock(devices::port_audio_lock());
     const devices::Session session;
-    if (session.error() != paNoError) {
-      return listing.remark("PortAudio cannot be used: " + devices::error_text(session.error()) +
-                            ".");
-    }
+    if (!session.trouble().empty()) return listing.remark(session.trouble());
     const std::vector<devices::Device> found = devices::devices(T::kDirection);
     for (const devices::Device& device : found) {
       listing.device({.parameter = "device",
