@@ -39,11 +39,16 @@ struct Script {
   bool is_kept = false;  // what was read
   // The reader has a buffer of two blocks, into which it hands frames as they come.
   bool is_buffered = false;
+  // Instead of the tone an impulse at this frame, with a mark.
+  uint64_t mark_at = 0;
 };
 
 struct Told {
   std::vector<float> heard;  // first channel
   uint64_t read = 0, missing = 0;
+  float peak = 0.0F;
+  uint64_t peak_at = 0;          // of the stream that is read
+  std::vector<uint64_t> marked;  // likewise
 };
 
 Script script;
@@ -90,10 +95,14 @@ class Writer : public Threaded<Writer> {
       for (uint32_t left = block; left != 0;) {
         const sluice_write_span span = begin_write(0, left);
         float* out = static_cast<float*>(span.data);
+        if (script.mark_at != 0 && script.mark_at - done < span.frames) {
+          mark(0, SLUICE_MARK_SILENCE_ENDS, span.position + script.mark_at - done);
+        }
         for (uint32_t i = 0; i < span.frames; ++i) {
           const double turns = std::fmod(static_cast<double>(done + i) * step, 1.0);
-          const auto sample = static_cast<float>(
+          auto sample = static_cast<float>(
               script.hz == 0 ? 0.5 : 0.5 * std::sin(2 * std::numbers::pi * turns));
+          if (script.mark_at != 0) sample = done + i == script.mark_at ? 0.5F : 0.0F;
           for (uint32_t c = 0; c < format_.channels; ++c) *out++ = sample;
         }
         end_write(0, span.frames, now_ns());
@@ -140,6 +149,15 @@ class Reader : public Threaded<Reader> {
         const float* in = static_cast<const float*>(span.data);
         for (uint32_t i = 0; script.is_kept && i < span.frames; ++i) {
           told.heard.push_back(in[size_t{i} * format_.channels]);
+        }
+        for (uint32_t i = 0; script.mark_at != 0 && i < span.frames; ++i) {
+          if (in[size_t{i} * format_.channels] <= told.peak) continue;
+          told.peak = in[size_t{i} * format_.channels];
+          told.peak_at = span.position + i;
+        }
+        sluice_mark mark{};
+        while (next_mark(0, span.position + span.frames, mark)) {
+          if (mark.kind == SLUICE_MARK_SILENCE_ENDS) told.marked.push_back(mark.position);
         }
         end_read(0, span.frames);
         got += span.frames;
@@ -294,6 +312,17 @@ TEST(Bridge, What_a_device_holds_lies_between_the_clocks) {
   EXPECT_LT(world.value("goal_ms"), 12.5);
   // Just after the one has written, and as much as the other takes later.
   EXPECT_LT(most, 2 * 480 + 144);
+}
+
+TEST(Bridge, Mark_stays_with_its_sound) {
+  World world({.writer = {.ppm = 500, .block = 480},
+               .reader = {.ppm = -500, .block = 256},
+               .seconds = 6.0,
+               .mark_at = 200'000});
+  world.run_until(6.0);
+  EXPECT_GT(told.peak, 0.3F);
+  ASSERT_EQ(told.marked.size(), 1U);
+  EXPECT_NEAR(static_cast<double>(told.marked[0]), static_cast<double>(told.peak_at), 1.0);
 }
 
 TEST(Bridge, Clocks_apart_keep_fill_and_ratio) {
