@@ -257,8 +257,8 @@ sluice_result last_read(const sluice_host* host, uint32_t port, sluice_reading* 
 sluice_result played(const sluice_host* host, uint32_t port, uint64_t frames,
                      int64_t monotonic_ns) {
   InputPort* input = Node::of(host).input_at(port);
-  const bool is_followed = input && input->is_pcm() && input->note_played(frames, monotonic_ns);
-  return is_followed ? SLUICE_OK : SLUICE_ERROR_NOT_FOUND;
+  const bool is_bridged = input && input->is_pcm() && input->note_played(frames, monotonic_ns);
+  return is_bridged ? SLUICE_OK : SLUICE_ERROR_NOT_FOUND;
 }
 
 // ---- sluice_device_host ----

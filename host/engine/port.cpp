@@ -7,6 +7,11 @@
 #include "host/engine/node.hpp"
 
 namespace sluice::engine {
+namespace {
+
+bool is_bridge(const Node& node) { return (node.type().flags & SLUICE_TYPE_BRIDGES_CLOCKS) != 0; }
+
+}  // namespace
 
 // ---- OutputPort ----
 
@@ -285,26 +290,26 @@ uint64_t InputPort::reading_position(const Edge& edge) const {
 }
 
 void InputPort::note_reading() {
-  if (is_played_later_) return;
   for (Edge* edge : edges) {
-    if (!edge->is_timed) continue;
+    if (!edge->is_timed || (is_played_later_ && is_bridge(edge->from.node))) continue;
     edge->reading.write({reading_position(*edge), node.services().clock->now_ns()});
   }
 }
 
 bool InputPort::note_played(uint64_t unplayed, int64_t time_ns) {
-  is_played_later_ = time_ns != SLUICE_NO_TIME;
-  bool is_followed = false;
+  is_played_later_ = false;
+  bool is_bridged = false;
   for (Edge* edge : edges) {
-    if (!edge->is_timed) continue;
-    is_followed = true;
-    if (!is_played_later_) continue;
+    if (!is_bridge(edge->from.node)) continue;
+    is_bridged = true;
+    if (time_ns == SLUICE_NO_TIME) continue;
+    is_played_later_ = true;
     // Silence played in between lies behind what was read: it takes back nothing of that.
     const uint64_t read = reading_position(*edge);
     edge->played = std::max(edge->played, read - std::min(read, unplayed));
     edge->reading.write({edge->played, time_ns});
   }
-  return is_followed;
+  return is_bridged;
 }
 
 void InputPort::discard(uint64_t frames, const char* reason) {

@@ -268,7 +268,7 @@ class InputPort {
   // Throws the oldest frames away; counted.
   void discard(uint64_t frames, const char* reason);
   // Of what was read `unplayed` frames were not played at `time_ns`; see sluice_play_host. False if
-  // nobody follows.
+  // there is no bridge.
   bool note_played(uint64_t unplayed, int64_t time_ns);
   // The node is done: no edge holds its writer back any more.
   void close();
@@ -321,7 +321,7 @@ class InputPort {
   bool keeps_last_ = false;  // may have to fade out of what it read in place
   std::atomic<uint32_t> targets_called_{0};
   uint32_t targets_taken_ = 0;
-  bool is_played_later_ = false;  // readings are told by note_played
+  bool is_played_later_ = false;  // note_played tells bridges what was read
   const std::byte* direct_data_ = nullptr;
 };
 

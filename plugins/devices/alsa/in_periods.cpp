@@ -49,7 +49,7 @@ SinkAlsa::End SinkAlsa::play_in_periods() {
   late_frames_ = 0;
   for (bool is_due = false;;) {
     if (is_over_) return finish();
-    if (is_followed_) return End::kOtherWay;
+    if (is_bridged_) return End::kOtherWay;
     if (!is_due && !wait_for_frames()) return End::kDone;
     is_due = true;
     uint32_t room = 0;

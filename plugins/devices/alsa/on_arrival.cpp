@@ -1,9 +1,8 @@
 // Frames that are handed on as they come.
 //
-// To a bridge in front, or to a source whose pace can be set, what the device holds is a part of
-// what lies between two clocks: it follows what the device has taken (sluice_play_host), not what
-// was read here. So nothing is kept that it does not ask for: the device holds what it takes at
-// once, and by how much all are late.
+// To a bridge in front what the device holds is a part of what lies between two clocks: it follows
+// what the device has taken (sluice_play_host), not what was read here. So nothing is kept that it
+// does not ask for: the device holds what it takes at once, and by how much all are late.
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -46,8 +45,8 @@ SinkAlsa::End SinkAlsa::play_on_arrival() {
     if (is_over_) return finish();
     uint32_t room = 0;
     if (const std::optional<End> end = look(room)) return *end;
-    if (has_taken) is_followed_ = tell_played(pcm_.buffer_frames() - room, look_ns_);
-    if (!is_followed_) {
+    if (has_taken) is_bridged_ = tell_played(pcm_.buffer_frames() - room, look_ns_);
+    if (!is_bridged_) {
       tell_played(0, SLUICE_NO_TIME);
       return End::kOtherWay;
     }

@@ -137,11 +137,12 @@ Trouble Pcm::set_up(const sluice_format& format, uint32_t period_frames, uint32_
   }
   const int count_of_descriptors = snd_pcm_poll_descriptors_count(pcm_);
   descriptors_.assign(static_cast<size_t>(std::max(count_of_descriptors, 0)), pollfd{});
-  will_be_polled();
+  snd_pcm_poll_descriptors(pcm_, descriptors_.data(), static_cast<unsigned>(descriptors_.size()));
   return restart();
 }
 
 void Pcm::will_be_polled() {
+  if (snd_pcm_type(pcm_) == SND_PCM_TYPE_HW) return;
   snd_pcm_poll_descriptors(pcm_, descriptors_.data(), static_cast<unsigned>(descriptors_.size()));
 }
 

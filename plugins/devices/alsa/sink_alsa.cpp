@@ -50,7 +50,7 @@ void SinkAlsa::prepare(sluice::Setup& setup) {
 
 void SinkAlsa::run() {
   for (End end = End::kGone; end == End::kGone;) {
-    is_followed_ = tell_played(0, SLUICE_NO_TIME);
+    is_bridged_ = tell_played(0, SLUICE_NO_TIME);
     if (!wait_for_device()) break;
     do {
       end = play();
@@ -86,7 +86,7 @@ bool SinkAlsa::wait_for_device() {
     // What comes live never waits for room: a period more, which stays empty. Where frames are
     // passed on as they come it stays empty by itself; in two periods there is room for another
     // one just when the device has taken one.
-    const uint32_t periods = is_followed_ ? 2 : periods_ + (is_fed_live_ ? 1 : 0);
+    const uint32_t periods = is_bridged_ ? 2 : periods_ + (is_fed_live_ ? 1 : 0);
     if (!trouble) trouble = pcm_.set_up(format_, period_frames_, periods);
     if (!trouble) break;
     pcm_.close();
@@ -140,8 +140,8 @@ bool SinkAlsa::rest_until(int64_t deadline_ns) {
 
 SinkAlsa::End SinkAlsa::play() {
   written_frames_ = 0;
-  End end = is_followed_ ? start_on_arrival() : start_in_periods();
-  while (end == End::kOtherWay) end = is_followed_ ? play_on_arrival() : play_in_periods();
+  End end = is_bridged_ ? start_on_arrival() : start_in_periods();
+  while (end == End::kOtherWay) end = is_bridged_ ? play_on_arrival() : play_in_periods();
   return end;
 }
 
@@ -176,7 +176,7 @@ std::optional<SinkAlsa::End> SinkAlsa::look(uint32_t& room) {
   }
   const int64_t time_ns = now_ns();
   int64_t there = -1;
-  if (!is_followed_ && time_ns < next_look_ns_ && time_ns < dry_ns_) there = pcm_.available();
+  if (!is_bridged_ && time_ns < next_look_ns_ && time_ns < dry_ns_) there = pcm_.available();
   const bool is_known = there >= pcm_.period_frames();
   if (!is_known) there = pcm_.available_now();
   if (there == -EPIPE) return recover();
@@ -252,13 +252,13 @@ void SinkAlsa::note_written(int64_t frames) {
 bool SinkAlsa::catch_up(uint64_t missed) {
   add(kXruns);
   add(kLostFrames, missed);
-  if (is_fed_live_ && !is_followed_) {
+  if (is_fed_live_ && !is_bridged_) {
     discard(kIn, std::min(missed, available(kIn)), "came too late for the device");
   }
   smoother_.reset(format_, 0);
   const int64_t passed = pcm_.pass_over(missed);
   if (passed > 0) written_frames_ += static_cast<uint64_t>(passed);
-  return passed >= 0 && (!is_followed_ || make_up(static_cast<int64_t>(missed)));
+  return passed >= 0 && (!is_bridged_ || make_up(static_cast<int64_t>(missed)));
 }
 
 SinkAlsa::End SinkAlsa::recover() {
@@ -299,7 +299,7 @@ void SinkAlsa::watch(uint64_t room) {
     }
   }
   if (look_ns_ < next_look_ns_) return;
-  if (!is_followed_) is_followed_ = tell_played(0, SLUICE_NO_TIME);
+  if (!is_bridged_) is_bridged_ = tell_played(0, SLUICE_NO_TIME);
   next_look_ns_ = look_ns_ + kDelayLookNs;
   if (const int64_t delay = pcm_.delay_frames(); delay >= 0) {
     set(kDelayMs, 1000.0 * static_cast<double>(delay) / format_.rate_hz);

@@ -89,7 +89,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa>, public SinkDeclaration {
   // What is there, as far as there is room; if that is no whole period, silence makes it one.
   Outcome write_frames(uint32_t room);
 
-  // ---- On arrival, where somebody in front follows how far the device is: on_arrival.cpp ----
+  // ---- On arrival, behind a bridge: on_arrival.cpp ----
 
   End start_on_arrival();
   End play_on_arrival();
@@ -104,7 +104,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa>, public SinkDeclaration {
   bool make_up(int64_t missed);
   // By how many frames the reserve, a period at most, has grown.
   uint32_t keep_reserve(uint64_t frames);
-  // Of what was read the device has `queued` frames still to take. Whether anybody follows that.
+  // Of what was read the device has `queued` frames still to take. Whether there is a bridge.
   bool tell_played(uint32_t queued, int64_t time_ns);
 
   std::string device_, clock_id_;
@@ -130,7 +130,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa>, public SinkDeclaration {
   bool is_first_ = true;                // nothing was played yet
   bool is_fresh_ = true;                // nor into the device since it was opened
   bool is_over_ = false, was_starving_ = false;
-  bool is_followed_ = false;  // by somebody in front, who wants to know how far the device is
+  bool is_bridged_ = false;  // behind a bridge, which wants to know how far the device is
 
   // In periods.
   uint32_t fill_frames_ = 0;    // that the device is to hold right after it was fed

@@ -745,9 +745,9 @@ typedef struct sluice_reader_host {
 #define SLUICE_PLAY_HOST "sluice.play-host/1"
 typedef struct sluice_play_host {
   /* Of what was read from input `port` the device had not taken `frames` yet at `monotonic_ns`. For
-   * whoever follows this reader (sluice_reader_host) these are not read, and from the first call on
+   * a bridge right in front (sluice_reader_host) these are not read, and from the first call on
    * nothing counts as read but by a call, to be made when the device has taken something;
-   * SLUICE_NO_TIME ends that. SLUICE_ERROR_NOT_FOUND: nobody follows. [audio, worker] */
+   * SLUICE_NO_TIME ends that. SLUICE_ERROR_NOT_FOUND: there is no bridge. [audio, worker] */
   sluice_result (*played)(const sluice_host* host, uint32_t port, uint64_t frames,
                           int64_t monotonic_ns);
 } sluice_play_host;
