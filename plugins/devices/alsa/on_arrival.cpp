@@ -14,7 +14,7 @@ namespace alsa {
 namespace {
 
 // So long before the device runs dry silence is put in place of what has not come.
-constexpr int64_t kSpareNs = 400'000;
+constexpr int64_t kMarginNs = 400'000;
 // A reserve that was not needed for so long is made smaller, by 100 us.
 constexpr int64_t kReserveRestNs = 10 * sluice::kNsPerSecond;
 
@@ -58,7 +58,7 @@ SinkAlsa::End SinkAlsa::play_on_arrival() {
     if (asks_device) pcm_.will_be_polled();
     if (is_full) asked = asked.subspan(1);
     if (!asks_device) asked = asked.first(1);
-    const int64_t deadline_ns = is_full ? moved_ns_ + kStalledNs : dry_ns_ - kSpareNs;
+    const int64_t deadline_ns = is_full ? moved_ns_ + kStalledNs : dry_ns_ - kMarginNs;
     const sluice_result woken = wait(asked, deadline_ns);
     if (woken == SLUICE_ERROR_STOPPED) return End::kDone;
     if (woken == SLUICE_ERROR_TIMEOUT && !is_full && !bridge_gap()) return lose(-ENODEV);
@@ -97,7 +97,7 @@ int64_t SinkAlsa::frames_since(int64_t time_ns) {
 // Whoever wakes when the device should have been fed by now has been lucky.
 void SinkAlsa::note_late() {
   if (was_starving_ || is_quiet_) return;
-  const int64_t frames = frames_since(dry_ns_ - kSpareNs);
+  const int64_t frames = frames_since(dry_ns_ - kMarginNs);
   if (frames > 0) keep_reserve(static_cast<uint64_t>(frames));
 }
 
