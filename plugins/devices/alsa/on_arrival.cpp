@@ -15,6 +15,8 @@ namespace {
 
 // So long before the device runs dry silence is put in place of what has not come.
 constexpr int64_t kMarginNs = 400'000;
+// Nothing is heard before, while the bridge looks at both clocks.
+constexpr int64_t kSettledNs = sluice::kNsPerSecond;
 // A reserve that was not needed for so long is made smaller, by 100 us.
 constexpr int64_t kReserveRestNs = 10 * sluice::kNsPerSecond;
 
@@ -45,7 +47,8 @@ SinkAlsa::End SinkAlsa::play_on_arrival() {
     if (is_over_) return finish();
     uint32_t room = 0;
     if (const std::optional<End> end = look(room)) return *end;
-    if (has_taken) is_bridged_ = tell_played(pcm_.buffer_frames() - room, look_ns_);
+    if (has_taken && taken_frames_ != 0)
+      is_bridged_ = tell_played(pcm_.buffer_frames() - room, look_ns_);
     if (!is_bridged_) {
       tell_played(0, SLUICE_NO_TIME);
       return End::kOtherWay;
@@ -128,10 +131,12 @@ bool SinkAlsa::make_up(int64_t missed) {
 }
 
 uint32_t SinkAlsa::keep_reserve(uint64_t frames) {
+  const int64_t time_ns = now_ns();
+  if (time_ns < opened_ns_ + kSettledNs) return 0;
   const auto more =
       static_cast<uint32_t>(std::min<uint64_t>(frames, pcm_.period_frames() - reserve_frames_));
   reserve_frames_ += more;
-  reserve_ns_ = now_ns();
+  reserve_ns_ = time_ns;
   return more;
 }
 

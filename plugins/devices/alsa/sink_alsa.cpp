@@ -149,7 +149,7 @@ Trouble SinkAlsa::start() {
   if (Trouble trouble = pcm_.start(); trouble) return trouble;
   start_ns_ = look_ns_ = now_ns();
   taken_frames_ = 0;
-  if (is_fresh_) moved_ns_ = start_ns_;
+  if (is_fresh_) moved_ns_ = opened_ns_ = start_ns_;
   next_look_ns_ = 0;
   has_filled_in_ = false;
   dry_ns_ = start_ns_ + sluice::ns_of_frames(written_frames_, format_.rate_hz);

@@ -125,6 +125,7 @@ class SinkAlsa : public sluice::Threaded<SinkAlsa>, public SinkDeclaration {
   int64_t start_ns_ = 0, look_ns_ = 0;  // of the device, and of the last look at it
   uint64_t taken_frames_ = 0;           // by the device, at the last look
   int64_t moved_ns_ = 0;                // when that had changed
+  int64_t opened_ns_ = 0;               // when it was started for the first time
   int64_t next_look_ns_ = 0;            // when to ask the driver again at the latest
   int64_t dry_ns_ = 0;                  // when it will have played what it was given
   bool is_first_ = true;                // nothing was played yet
